@@ -1,0 +1,51 @@
+"""Typed description of a scene."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class BallConfig:
+    """A ball whose bounce off hard ground is set by a spring and a damper per unit mass.
+
+    With k = contact_stiffness, b = contact_damping and the physics step dt, k dt^2 <= 0.35 keeps the bounce even
+    over all impact phases and b = 0.14 sqrt(k) gives a restitution of about 0.8.
+    """
+
+    name: str = "ball"
+    radius: float = 0.12
+    """[m]"""
+    density: float = 1000.0
+    """[kg/m^3]; the published ball weighs 7.24 kg, a real one 0.62 kg."""
+    friction: float = 1.0
+    contact_stiffness: float = 5000.0
+    """[1/s^2]"""
+    contact_damping: float = 10.0
+    """[1/s]"""
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """One humanoid, K objects and the ground."""
+
+    skeleton: Literal["mocap", "parahome"] = "mocap"
+    hands: Literal["full", "locked"] = "full"
+    """locked: fingers are fixed to the wrist in the clips' mean pose; about five times faster."""
+    objects: tuple[BallConfig, ...] = field(default_factory=lambda: (BallConfig(),))
+    self_collision: bool = False
+    """Whether the humanoid's bodies collide with each other (adjacent and resting-overlap pairs never do)."""
+    physics_hz: int = 120
+    """Physics rate [Hz]; a multiple of the control rate."""
+    control_hz: int = 60
+    """Policy rate [Hz]."""
+    solver_iterations: int = 20
+    linesearch_iterations: int = 20
+
+    def __post_init__(self) -> None:
+        if self.physics_hz % self.control_hz:
+            raise ValueError(f"physics_hz {self.physics_hz} is not a multiple of control_hz {self.control_hz}")
+
+    @property
+    def substeps(self) -> int:
+        """Physics steps per control step."""
+        return self.physics_hz // self.control_hz

@@ -1,0 +1,103 @@
+"""A compiled scene: the MuJoCo model and where each of its parts stands in the state."""
+
+import functools
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from envs.scene.config import SceneConfig
+from envs.scene.contact_sensors import ContactColumns, add_contact_sensors, contact_columns
+from envs.scene.humanoid import add_humanoid
+from envs.scene.objects import add_ball, add_ground
+from motions.skeleton import Skeleton, load_skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One humanoid, K objects and the ground as a MuJoCo model.
+
+    locked_pose: (J, 3) exp-maps [rad]; the fingers' rows hold when config.hands is "locked".
+    """
+
+    config: SceneConfig
+    skeleton: Skeleton
+    model: mujoco.MjModel
+    locked_pose: np.ndarray
+
+    @property
+    def object_names(self) -> tuple[str, ...]:
+        return tuple(item.name for item in self.config.objects)
+
+    @property
+    def num_objects(self) -> int:
+        return len(self.config.objects)
+
+    @functools.cached_property
+    def free_joints(self) -> np.ndarray:
+        """Skeleton joint indices that can move, in the order of the model's ball joints."""
+        locked = self.skeleton.finger_joints if self.config.hands == "locked" else ()
+        return np.array([joint for joint in range(self.skeleton.num_joints) if joint not in locked])
+
+    @functools.cached_property
+    def body_ids(self) -> np.ndarray:
+        """Model body ids of the humanoid's bodies, (B,)."""
+        return np.array([self.model.body(name).id for name in self.skeleton.body_names])
+
+    @functools.cached_property
+    def object_ids(self) -> np.ndarray:
+        """Model body ids of the objects, (K,)."""
+        return np.array([self.model.body(name).id for name in self.object_names], dtype=int)
+
+    @functools.cached_property
+    def contacts(self) -> ContactColumns:
+        """Columns of the sensor vector that hold the contacts."""
+        return contact_columns(self.model, self.skeleton.body_names, self.object_names)
+
+
+def build_scene(config: SceneConfig, locked_pose: np.ndarray | None = None) -> Scene:
+    """Compiles a scene.
+
+    Args:
+        config: what stands in it.
+        locked_pose: (J, 3) exp-maps [rad] for locked fingers; the rest pose where left out.
+    """
+    skeleton = load_skeleton(config.skeleton)
+    pose = np.zeros((skeleton.num_joints, 3)) if locked_pose is None else np.asarray(locked_pose)
+    spec = mujoco.MjSpec()
+    spec.modelname = f"{config.skeleton} {config.hands} hands"
+    spec.option.timestep = 1.0 / config.physics_hz
+    # Euler diverges at once with these drives; "discrete" takes the bounce out of the ball.
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.iterations = config.solver_iterations
+    spec.option.ls_iterations = config.linesearch_iterations
+    _add_lights(spec)
+    add_ground(spec)
+    add_humanoid(spec, skeleton, pose if config.hands == "locked" else None, config.self_collision)
+    for ball in config.objects:
+        add_ball(spec, ball)
+    names = tuple(item.name for item in config.objects)
+    add_contact_sensors(spec, skeleton.body_names, names)
+    if config.self_collision:
+        _exclude_resting_overlaps(spec, skeleton)
+    return Scene(config=config, skeleton=skeleton, model=spec.compile(), locked_pose=pose)
+
+
+def _add_lights(spec: mujoco.MjSpec) -> None:
+    spec.worldbody.add_light(pos=(0, 0, 8), dir=(0.2, 0.3, -1), type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
+    spec.visual.headlight.ambient = (0.35, 0.35, 0.35)
+    spec.visual.headlight.diffuse = (0.4, 0.4, 0.4)
+    spec.visual.global_.offwidth, spec.visual.global_.offheight = 1920, 1080
+
+
+def _exclude_resting_overlaps(spec: mujoco.MjSpec, skeleton: Skeleton) -> None:
+    """Bodies that already overlap at rest must not push each other apart for ever."""
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    data.qpos[2] = 10.0  # away from ground and objects
+    mujoco.mj_forward(model, data)
+    humanoid = set(skeleton.body_names)
+    for first, second in {tuple(sorted(pair)) for pair in model.geom_bodyid[data.contact.geom].tolist()}:
+        names = model.body(first).name, model.body(second).name
+        if humanoid.issuperset(names):
+            spec.add_exclude(bodyname1=names[0], bodyname2=names[1])

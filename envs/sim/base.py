@@ -1,0 +1,133 @@
+"""The engine seam: what every physics engine offers to the environments."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from envs.scene.scene import Scene
+from envs.sim.rows import Rows
+
+
+@dataclass(frozen=True)
+class StartState:
+    """State to put rows into, R rows.
+
+    root_pos (R, 3) [m], root_quat (R, 4) wxyz, root_lin_vel [m/s] and root_ang_vel [rad/s] (R, 3) in the world
+    frame; joint_rot (R, J, 3) exp-maps [rad], joint_vel (R, J, 3) [rad/s] in the child frame; object_pos,
+    object_lin_vel, object_ang_vel (R, K, 3) and object_quat (R, K, 4) in the world frame.
+    """
+
+    root_pos: Tensor
+    root_quat: Tensor
+    root_lin_vel: Tensor
+    root_ang_vel: Tensor
+    joint_rot: Tensor
+    joint_vel: Tensor
+    object_pos: Tensor
+    object_quat: Tensor
+    object_lin_vel: Tensor
+    object_ang_vel: Tensor
+
+
+@dataclass(frozen=True)
+class SimState:
+    """Live state of N humanoids, refreshed in place by every step and every set_state.
+
+    Fields as in StartState, and: body_pos, body_lin_vel, body_ang_vel (N, B, 3), body_quat (N, B, 4) of the body
+    frames in the world; body_force (N, B, 3), object_force (N, K, 3): net contact force [N], world frame;
+    ground_contact (N, B), object_contact (N, B, K): bool, from the engine's contact pairs; diverged (N,) bool:
+    the last step blew up in this row and its values mean nothing until it is set anew.
+    """
+
+    root_pos: Tensor
+    root_quat: Tensor
+    root_lin_vel: Tensor
+    root_ang_vel: Tensor
+    joint_rot: Tensor
+    joint_vel: Tensor
+    body_pos: Tensor
+    body_quat: Tensor
+    body_lin_vel: Tensor
+    body_ang_vel: Tensor
+    object_pos: Tensor
+    object_quat: Tensor
+    object_lin_vel: Tensor
+    object_ang_vel: Tensor
+    body_force: Tensor
+    object_force: Tensor
+    ground_contact: Tensor
+    object_contact: Tensor
+    diverged: Tensor
+
+    @staticmethod
+    def allocate(num_envs: int, scene: Scene, device: torch.device) -> "SimState":
+        """State of N rows, all zero."""
+        bodies, joints, objects = scene.skeleton.num_bodies, scene.skeleton.num_joints, scene.num_objects
+
+        def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(num_envs, *shape, dtype=dtype, device=device)
+
+        return SimState(
+            root_pos=zeros(3),
+            root_quat=zeros(4),
+            root_lin_vel=zeros(3),
+            root_ang_vel=zeros(3),
+            joint_rot=zeros(joints, 3),
+            joint_vel=zeros(joints, 3),
+            body_pos=zeros(bodies, 3),
+            body_quat=zeros(bodies, 4),
+            body_lin_vel=zeros(bodies, 3),
+            body_ang_vel=zeros(bodies, 3),
+            object_pos=zeros(objects, 3),
+            object_quat=zeros(objects, 4),
+            object_lin_vel=zeros(objects, 3),
+            object_ang_vel=zeros(objects, 3),
+            body_force=zeros(bodies, 3),
+            object_force=zeros(objects, 3),
+            ground_contact=zeros(bodies, dtype=torch.bool),
+            object_contact=zeros(bodies, objects, dtype=torch.bool),
+            diverged=zeros(dtype=torch.bool),
+        )
+
+
+class Simulator(ABC):
+    """N copies of a scene under one engine.
+
+    A row is one humanoid with its objects. Engines that put several humanoids into one world keep the row as
+    the unit, so that every tensor keeps its shape.
+    """
+
+    def __init__(self, scene: Scene, num_envs: int, device: torch.device):
+        self.scene = scene
+        self.num_envs = num_envs
+        self.device = device
+        self.control_dt = 1.0 / scene.config.control_hz
+        self.state = SimState.allocate(num_envs, scene, device)
+
+    @abstractmethod
+    def step(self, joint_target: Tensor) -> None:
+        """Advances one control step with the drives held at joint_target (N, J, 3) exp-maps [rad].
+
+        Afterwards the whole state is that of the new time; forces and contacts are those of the last substep.
+        """
+
+    @abstractmethod
+    def set_state(self, rows: Rows, start: StartState) -> None:
+        """Puts the selected rows into start (R rows) and makes their whole state fresh, contacts included."""
+
+    @abstractmethod
+    def generalized_positions(self) -> Tensor:
+        """MuJoCo qpos of every row, (N, nq) on the CPU, for drawing and recording."""
+
+    @abstractmethod
+    def snapshot(self) -> dict[str, Tensor]:
+        """All that a bit-exact continuation needs."""
+
+    @abstractmethod
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Continues from a snapshot of the same scene and number of rows."""
+
+    def close(self) -> None:
+        """Frees what the engine holds."""

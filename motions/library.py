@@ -1,0 +1,89 @@
+"""Clips on the device: any batch of (clip, frame) pairs is looked up with one gather."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motions.clip import Clip, ClipError
+from motions.derived import derive_frames
+from motions.frames import Frames, FrameLayout
+from motions.skeleton import load_skeleton
+
+
+class MotionLibrary:
+    """M clips of one skeleton, rate and object count K as one table of F frames.
+
+    Args:
+        clips: at least one; their order is the clip index.
+        device: where the table lives.
+        body_positions: "kinematics" recomputes body positions from the joint angles; "stored" takes those of the
+            files (the BallPlay clips' disagree with their angles by 4 cm).
+
+    Raises ClipError for no clip, for clips that differ in skeleton, rate or number of objects, and for "stored"
+    with a clip that stores none.
+
+    clip_start, clip_length, clip_skill: (M,) int64 on the device; valid: (F,) bool, False where a frame is missing.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        device: str | torch.device = "cpu",
+        body_positions: Literal["kinematics", "stored"] = "kinematics",
+    ) -> None:
+        _check_uniform(clips)
+        self.skeleton = load_skeleton(clips[0].skeleton)
+        self.fps = clips[0].fps
+        self.device = torch.device(device)
+        self.num_clips = len(clips)
+        self.num_objects = clips[0].num_objects
+        self.clip_names = tuple(clip.name for clip in clips)
+        lengths = [clip.num_frames for clip in clips]
+        self.num_frames = sum(lengths)
+        self.clip_length = torch.tensor(lengths, device=self.device)
+        self.clip_start = self.clip_length.cumsum(0) - self.clip_length
+        self.clip_skill = torch.tensor([clip.skill for clip in clips], device=self.device)
+        self.valid = torch.from_numpy(~np.concatenate([clip.missing for clip in clips])).to(self.device)
+        self.content_hash = _content_hash(clips)
+        self._layout = FrameLayout(self.skeleton.num_bodies, self.num_objects)
+        self._table = torch.cat([self._rows(clip, body_positions) for clip in clips]).to(self.device)
+
+    def frame_index(self, clip: Tensor, frame: Tensor) -> Tensor:
+        """Row of the table for clips (...) and frames (...), broadcast; frames are clamped into their clip."""
+        last = self.clip_length[clip] - 1
+        return self.clip_start[clip] + frame.clamp_min(0).minimum(last)
+
+    def reference(self, index: Tensor) -> Frames:
+        """The frames at rows index (...), each quantity with those leading dimensions."""
+        return Frames(self._table[index], self._layout)
+
+    def _rows(self, clip: Clip, body_positions: str) -> Tensor:
+        derived = derive_frames(clip, self.skeleton, stored_bodies=body_positions == "stored")
+        return self._layout.pack({name: value.float() for name, value in derived.items()})
+
+
+def _check_uniform(clips: Sequence[Clip]) -> None:
+    if not clips:
+        raise ClipError("motion library", "no clip; expected at least one")
+    first = clips[0]
+    for clip in clips[1:]:
+        for what in ("skeleton", "fps", "num_objects"):
+            mine, others = getattr(clip, what), getattr(first, what)
+            if mine != others:
+                problem = f"{what} {mine}, but '{first.name}' has {others}; expected one {what} in a library"
+                raise ClipError(f"clip '{clip.name}'", problem)
+
+
+def _content_hash(clips: Sequence[Clip]) -> str:
+    """SHA-256 over everything but the names, in order; equal for a .pt clip and its .npz conversion."""
+    digest = hashlib.sha256()
+    for clip in clips:
+        digest.update(repr((clip.skill, clip.skeleton, float(clip.fps))).encode())
+        for name, array in clip.arrays().items():
+            digest.update(repr((name, array.shape)).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Learning agents: PPO training, checkpoints, cloning start and deterministic players."""

@@ -1,0 +1,127 @@
+"""Settings of one training run of the PPO agent."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from motions.errors import UserError
+
+Precision = Literal["highest", "high", "medium", "bfloat16"]
+
+
+class AgentConfigError(UserError):
+    """A training setting has an impossible value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """How the policy is built and trained.
+
+    The defaults are the published training constants (SkillMimic-V2, BallPlay and ParaHome recipes).
+
+    Attributes:
+        hidden_sizes: Widths of the hidden layers, the same for actor and critic, which share nothing.
+        log_sigma: Logarithm of the standard deviation of the action noise; fixed, never learned.
+        gamma: Discount per control step.
+        lam: Decay of generalised advantage estimation.
+        learning_rate: Step size of Adam; the first value where the schedule is adaptive.
+        schedule: "constant", or "adaptive": follow the policy change (KL divergence).
+        kl_per_action: Adaptive schedule: wanted KL divergence of one epoch, per action dimension.
+        learning_rate_min: Adaptive schedule: lower limit.
+        learning_rate_max: Adaptive schedule: upper limit.
+        clip: PPO clipping range of the probability ratio.
+        critic_coef: Weight of the critic's squared error in the loss.
+        bounds_coef: Weight of the penalty on mean actions outside -1..1.
+        max_grad_norm: Gradients are scaled down to this norm; 0 switches that off.
+        horizon: Control steps per environment and epoch.
+        minibatch_size: Samples per gradient step; 0 chooses it (see `resolve_minibatch_size`).
+        mini_epochs: Passes over the samples of an epoch.
+        max_epochs: The run ends after this many epochs, counted over all its sessions.
+        max_samples: The run ends once it has seen this many samples; 0 is no limit.
+        max_minutes: This session ends, with a checkpoint, after this many minutes; 0 is no limit.
+        save_every: Epochs between two checkpoints.
+        keep_checkpoints: Newest checkpoints that stay on disk, the best one beside them.
+        critic_warmup_epochs: The actor is frozen for the first epochs while the critic learns.
+        threads: CPU threads of torch; 0 leaves torch's own choice.
+        precision: Matrix products: "highest" (float32), "high" (TF32 where there is one), "medium"
+            (bfloat16 products of float32 numbers), "bfloat16" (hidden layers run in bfloat16).
+        seed: Seed of networks, action noise and environment.
+        progress_seconds: Least time between two progress lines in the terminal.
+    """
+
+    hidden_sizes: tuple[int, ...] = (1024, 512, 512)
+    log_sigma: float = -2.9
+    gamma: float = 0.99
+    lam: float = 0.95
+    learning_rate: float = 2e-5
+    schedule: Literal["constant", "adaptive"] = "constant"
+    kl_per_action: float = 3e-4
+    learning_rate_min: float = 1e-6
+    learning_rate_max: float = 1e-3
+    clip: float = 0.2
+    critic_coef: float = 5.0
+    bounds_coef: float = 10.0
+    max_grad_norm: float = 0.0
+    horizon: int = 32
+    minibatch_size: int = 0
+    mini_epochs: int = 6
+    max_epochs: int = 20_000
+    max_samples: int = 0
+    max_minutes: float = 0.0
+    save_every: int = 50
+    keep_checkpoints: int = 3
+    critic_warmup_epochs: int = 0
+    threads: int = 0
+    precision: Precision = "highest"
+    seed: int = 0
+    progress_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Raises AgentConfigError where a value cannot work."""
+        at_least_one = ("horizon", "mini_epochs", "max_epochs", "save_every", "keep_checkpoints")
+        for name in at_least_one:
+            if getattr(self, name) < 1:
+                raise AgentConfigError(f"agent.{name} must be at least 1, not {getattr(self, name)}")
+        positive = ("learning_rate", "kl_per_action", "learning_rate_min", "learning_rate_max", "clip")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise AgentConfigError(f"agent.{name} must be above 0, not {getattr(self, name)}")
+        not_negative = ("critic_coef", "bounds_coef", "max_grad_norm", "minibatch_size", "max_samples",
+                        "max_minutes", "critic_warmup_epochs", "threads", "seed", "progress_seconds")
+        for name in not_negative:
+            if not getattr(self, name) >= 0:
+                raise AgentConfigError(f"agent.{name} must not be negative, not {getattr(self, name)}")
+        for name in ("gamma", "lam"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise AgentConfigError(f"agent.{name} must lie in 0..1, not {getattr(self, name)}")
+        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
+            raise AgentConfigError(f"agent.hidden_sizes must be widths of 1 or more, not {self.hidden_sizes}")
+        if self.learning_rate_min > self.learning_rate_max:
+            raise AgentConfigError("agent.learning_rate_min is above agent.learning_rate_max")
+
+
+LARGEST_MINIBATCH = 16_384
+MINIBATCHES_PER_EPOCH = 4
+
+
+def resolve_minibatch_size(config: AgentConfig, num_envs: int) -> int:
+    """Samples per gradient step for `num_envs` environments.
+
+    The automatic choice is the largest divisor of the epoch's samples that leaves at least four
+    minibatches and is not above 16,384: the published 16,384 for 2,048 environments and horizon 32.
+
+    Raises AgentConfigError where a size is given that does not divide the epoch's samples.
+    """
+    samples = num_envs * config.horizon
+    if config.minibatch_size:
+        if samples % config.minibatch_size:
+            usable = _largest_divisor(samples, min(config.minibatch_size, samples))
+            raise AgentConfigError(
+                f"agent.minibatch_size {config.minibatch_size} does not divide the {samples} samples of an "
+                f"epoch ({num_envs} environments x horizon {config.horizon}); {usable} does, 0 chooses one"
+            )
+        return config.minibatch_size
+    return _largest_divisor(samples, max(1, min(LARGEST_MINIBATCH, samples // MINIBATCHES_PER_EPOCH)))
+
+
+def _largest_divisor(number: int, limit: int) -> int:
+    return next(size for size in range(limit, 0, -1) if number % size == 0)

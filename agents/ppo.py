@@ -1,0 +1,255 @@
+"""The PPO agent: rl-games' continuous agent with an exact treatment of time-outs."""
+
+import io
+import math
+import tempfile
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from rl_games.algos_torch.a2c_continuous import A2CAgent
+from rl_games.common.a2c_common import swap_and_flatten01
+from tensorboardX import SummaryWriter
+from torch import Tensor
+
+from agents.config import AgentConfig
+from agents.gae import estimate_advantages
+from agents.network import ActorCritic
+from agents.normaliser import learn_moments
+from agents.rl_games_setup import rl_games_params
+from agents.stats import RolloutRecorder, RolloutStats
+from agents.timing import SectionTimer
+from agents.vec_env import RlGamesVecEnv, TrainingEnv
+
+LARGEST_LOG_RATIO = 20.0
+LEARNING_RATE_FACTOR = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateStats:
+    """Means over one epoch's gradient steps.
+
+    Attributes:
+        actor_loss: Clipped surrogate loss.
+        critic_loss: Squared error of the normalised value.
+        bounds_loss: Squared excess of mean actions over -1..1, summed over the action.
+        kl: KL divergence of the policy from the one that acted, over the last pass.
+        clip_fraction: Share of samples whose probability ratio left the clipping range.
+    """
+
+    actor_loss: float
+    critic_loss: float
+    bounds_loss: float
+    kl: float
+    clip_fraction: float
+
+
+class PPOAgent(A2CAgent):
+    """PPO with a fixed action noise, time-outs bootstrapped from `final_obs`.
+
+    From rl-games come the model with its running normalisers, Adam, the experience buffer, the
+    minibatches and the preparation of returns and advantages. Written here is what differs:
+
+    - a step that timed out is followed by the value of the observation it stopped at, a step that
+      terminated, or whose world diverged, by zero;
+    - the input normaliser learns once per epoch and counts from the next rollout on, so that the policy
+      that is updated is the one that acted (rl-games moves it in between, and with it every ratio);
+    - the KL divergence is exact (rl-games' estimate is off by -0.26 at a noise of 0.055 and 156
+      actions) and measured against the policy that acted;
+    - nothing waits for the device within a rollout.
+
+    Attributes:
+        current_obs: (N, O) observations the next rollout starts from; set before the first epoch.
+    """
+
+    current_obs: Tensor
+
+    def __init__(self, env: TrainingEnv, config: AgentConfig) -> None:
+        with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()):
+            super().__init__("hoigym", rl_games_params(config, env, scratch))
+            cast(SummaryWriter, self.writer).close()
+        self.settings = config
+        self.stepper = cast(RlGamesVecEnv, self.vec_env)
+        self.is_tensor_obses = True
+        self.timer = SectionTimer(self.obs_device)
+        self.recorder = RolloutRecorder(env.num_envs, self.obs_device)
+        self.model.eval()
+
+    @property
+    def obs_device(self) -> torch.device:
+        return torch.device(self.ppo_device)
+
+    @property
+    def policy(self) -> ActorCritic:
+        """The actor and critic inside rl-games' model."""
+        return cast(ActorCritic, self.model.a2c_network)
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether the actor is still frozen in the epoch under way."""
+        return self.epoch_num <= self.settings.critic_warmup_epochs
+
+    def train_epoch(self) -> tuple[RolloutStats, UpdateStats]:
+        """One rollout and the update on it."""
+        self.update_epoch()
+        with torch.no_grad():
+            batch = self.play_steps()
+        with self.timer("update"):
+            raw_obs = batch["obses"]
+            batch["obses"] = self.model.norm_obs(raw_obs)
+            self._learn_normaliser(raw_obs)
+            self.prepare_dataset(batch)
+            update = self._update()
+        self.dataset.update_values_dict(None)
+        self.frame += self.batch_size
+        return self.recorder.collect(), update
+
+    # --- rollout ---------------------------------------------------------------------------------
+
+    def init_tensors(self) -> None:
+        super().init_tensors()
+        self.update_list = ["actions", "neglogpacs", "values", "mus"]
+        self.tensor_list = [*self.update_list, "obses"]
+        store = self.experience_buffer.tensor_dict
+        del store["sigmas"]
+        store["dones"] = store["dones"].bool()
+        store["next_values"] = torch.zeros_like(store["values"])
+
+    def play_steps(self) -> dict[str, Any]:
+        """`horizon` steps of every environment, environment-major: (N * T, ...) tensors."""
+        buffer = self.experience_buffer
+        for step in range(self.horizon_length):
+            with self.timer("policy"):
+                result = self._act(self.current_obs)
+                buffer.update_data("obses", step, self.current_obs)
+                for name in self.update_list:
+                    buffer.update_data(name, step, result[name])
+            with self.timer("env"):
+                actions = self.preprocess_actions(result["actions"])
+                self.current_obs, rewards, dones, info = self.stepper.step(actions)
+            with self.timer("policy"):
+                buffer.update_data("rewards", step, rewards.unsqueeze(1))
+                buffer.update_data("dones", step, dones)
+                buffer.update_data("next_values", step, self._values_at_time_out(info))
+                self.recorder.add(rewards, info["terminated"], info["truncated"], info)
+        returns = self._returns()
+        batch = buffer.get_transformed_list(swap_and_flatten01, self.tensor_list)
+        return {**batch, "returns": swap_and_flatten01(returns), "dones": None, "sigmas": None}
+
+    def _act(self, obs: Tensor) -> dict[str, Tensor]:
+        with self._autocast():
+            return self.model({"is_train": False, "obs": obs})
+
+    def _value(self, obs: Tensor) -> Tensor:
+        with self._autocast():
+            return self.model.denorm_value(self.policy.value(self.model.norm_obs(obs)))
+
+    def _values_at_time_out(self, info: dict[str, Any]) -> Tensor:
+        """(N, 1) value of the final observation where the episode timed out, else zero."""
+        bootstrapped = info["truncated"] & ~info["terminated"]
+        if "diverged" in info:
+            bootstrapped = bootstrapped & ~info["diverged"]
+        final_obs: Tensor = info["final_obs"]
+        values = torch.zeros(len(final_obs), 1, device=final_obs.device)
+        if final_obs.is_cuda:  # asking which rows would wait for the device
+            return torch.where(bootstrapped.unsqueeze(1), self._value(final_obs), values)
+        if bootstrapped.any():
+            values[bootstrapped] = self._value(final_obs[bootstrapped])
+        return values
+
+    def _returns(self) -> Tensor:
+        """(T, N, 1) returns: values plus advantages."""
+        store = self.experience_buffer.tensor_dict
+        values, dones = store["values"].squeeze(2), store["dones"]
+        following = torch.cat([values[1:], self._value(self.current_obs).T])
+        next_values = torch.where(dones, store["next_values"].squeeze(2), following)
+        advantages = estimate_advantages(
+            store["rewards"].squeeze(2), values, next_values, dones, gamma=self.gamma, lam=self.tau
+        )
+        return (advantages + values).unsqueeze(2)
+
+    # --- update ----------------------------------------------------------------------------------
+
+    def _update(self) -> UpdateStats:
+        losses: list[Tensor] = []
+        kl = torch.zeros((), device=self.obs_device)
+        for mini_epoch in range(self.mini_epochs_num):
+            kls: list[Tensor] = []
+            for index in range(len(self.dataset)):
+                self.calc_gradients(cast(dict[str, Tensor], self.dataset[index]))
+                actor_loss, critic_loss, bounds_loss, minibatch_kl, clip_fraction = self.train_result
+                losses.append(torch.stack([actor_loss, critic_loss, bounds_loss, clip_fraction]))
+                kls.append(minibatch_kl)
+            kl = torch.stack(kls).mean()
+            self._adapt_learning_rate(kl, last=mini_epoch == self.mini_epochs_num - 1)
+        means = torch.cat([torch.stack(losses).mean(0), kl.unsqueeze(0)]).tolist()
+        actor_loss, critic_loss, bounds_loss, clip_fraction, last_kl = means
+        return UpdateStats(
+            actor_loss=actor_loss,
+            critic_loss=critic_loss,
+            bounds_loss=bounds_loss,
+            kl=last_kl,
+            clip_fraction=clip_fraction,
+        )
+
+    def calc_gradients(self, input_dict: dict[str, Tensor]) -> None:
+        """One gradient step on a minibatch; `train_result` holds its losses."""
+        with self._autocast():
+            values = self.policy.value(input_dict["obs"])
+        critic_loss = (values - input_dict["returns"]).square().mean()
+        loss = self.critic_coef * critic_loss
+        actor = [torch.zeros((), device=self.obs_device)] * 4
+        if not self.warming_up:
+            actor = self._actor_losses(input_dict)
+            loss = loss + actor[0] + self.bounds_loss_coef * actor[1]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.trancate_gradients_and_step()
+        actor_loss, bounds_loss, kl, clip_fraction = (value.detach() for value in actor)
+        self.train_result = (actor_loss, critic_loss.detach(), bounds_loss, kl, clip_fraction)
+
+    def _actor_losses(self, batch: dict[str, Tensor]) -> list[Tensor]:
+        """Surrogate loss, bounds loss, KL divergence and clipped share (PPO, Schulman et al. 2017)."""
+        with self._autocast():
+            mean = self.policy.mean_action(batch["obs"])
+        log_sigma = self.policy.log_sigma
+        sigma = log_sigma.exp()
+        neglogp = self.model.neglogp(batch["actions"], mean, sigma, log_sigma)
+        log_ratio = (batch["old_logp_actions"] - neglogp).clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1.0 - self.e_clip, 1.0 + self.e_clip)
+        advantages = batch["advantages"]
+        surrogate = -torch.minimum(ratio * advantages, clipped * advantages).mean()
+        bounds = (mean.abs() - 1.0).clamp_min(0.0).square().sum(-1).mean()
+        with torch.no_grad():
+            kl = 0.5 * ((mean - batch["mu"]) / sigma).square().sum(-1).mean()
+            clip_fraction = (ratio != clipped).float().mean()
+        return [surrogate, bounds, kl, clip_fraction]
+
+    def _adapt_learning_rate(self, kl: Tensor, *, last: bool) -> None:
+        """Lower the step size once the policy moved too far, raise it if a whole epoch moved too little."""
+        config = self.settings
+        if config.schedule == "constant" or self.warming_up:
+            return
+        wanted = config.kl_per_action * self.actions_num
+        moved = float(kl)
+        if moved > 2.0 * wanted or not math.isfinite(moved):
+            self.set_learning_rate(max(self.last_lr / LEARNING_RATE_FACTOR, config.learning_rate_min))
+        elif last and moved < 0.5 * wanted:
+            self.set_learning_rate(min(self.last_lr * LEARNING_RATE_FACTOR, config.learning_rate_max))
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Use this step size from the next gradient step on."""
+        self.last_lr = learning_rate
+        self.update_lr(learning_rate)
+
+    def _learn_normaliser(self, obs: Tensor) -> None:
+        """Move the input statistics; a frozen actor keeps those it was given, else it would not be frozen."""
+        moments = self.model.running_mean_std
+        if not self.warming_up or float(moments.count) <= 1.0:
+            learn_moments(moments, obs)
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.settings.precision == "bfloat16"
+        return torch.autocast(self.obs_device.type, torch.bfloat16, enabled=enabled)

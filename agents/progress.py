@@ -1,0 +1,151 @@
+"""What a run says while it trains: lines in the terminal and curves in TensorBoard."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tensorboardX import SummaryWriter
+
+from agents.config import AgentConfig
+from agents.ppo import UpdateStats
+from agents.stats import RolloutStats
+
+SECTIONS = ("env", "policy", "update")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """Everything known about one epoch.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+        samples: Samples seen by the run so far.
+        samples_per_second: Speed of this epoch.
+        shares: Share of the epoch's time by section: env, policy, update.
+        learning_rate: Step size at the epoch's end.
+        rollout: Rewards and episodes.
+        update: Losses and policy change.
+        diverged: Worlds thrown away since this session began.
+    """
+
+    epoch: int
+    samples: int
+    samples_per_second: float
+    shares: dict[str, float]
+    learning_rate: float
+    rollout: RolloutStats
+    update: UpdateStats
+    diverged: int
+
+
+class Summaries:
+    """TensorBoard curves over samples, in `<run>/summaries`.
+
+    Args:
+        run_dir: Folder of the run.
+        resumed_at: Samples at which a resumed run goes on; what was drawn beyond them is hidden.
+    """
+
+    def __init__(self, run_dir: Path, resumed_at: int | None = None) -> None:
+        purge = None if resumed_at is None else resumed_at + 1
+        self._writer = SummaryWriter(str(run_dir / "summaries"), purge_step=purge)
+
+    def write(self, report: EpochReport) -> None:
+        """Add one point to every curve; a mean over no episode is left out."""
+        for tag, value in curve_values(report).items():
+            if math.isfinite(value):
+                self._writer.add_scalar(tag, value, report.samples)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def curve_values(report: EpochReport) -> dict[str, float]:
+    """Value of every curve, by its tag."""
+    rollout, update = report.rollout, report.update
+    values = {
+        "reward/mean": rollout.reward,
+        **{f"reward_terms/{name}": value for name, value in rollout.reward_terms.items()},
+        "episode/length": rollout.episode_length,
+        "episode/return": rollout.episode_return,
+        "episode/survived": rollout.survived,
+        "episode/count": rollout.episodes,
+        "losses/actor": update.actor_loss,
+        "losses/critic": update.critic_loss,
+        "losses/bounds": update.bounds_loss,
+        "policy/kl": update.kl,
+        "policy/clip_fraction": update.clip_fraction,
+        "policy/learning_rate": report.learning_rate,
+        "performance/samples_per_second": report.samples_per_second,
+        **{f"performance/{name}_share": share for name, share in report.shares.items()},
+        "health/diverged_worlds": rollout.diverged,
+        "counters/epoch": report.epoch,
+    }
+    return {tag: float(value) for tag, value in values.items()}
+
+
+class ProgressLines:
+    """One line of text now and then, the same in a terminal and in a file.
+
+    Args:
+        config: Limits of the run, for the time left.
+        start_epoch: Epochs done before this session.
+    """
+
+    def __init__(self, config: AgentConfig, start_epoch: int) -> None:
+        self._config = config
+        self._start_epoch = start_epoch
+        self._begin = time.monotonic()
+        self._last = -math.inf
+
+    def show(self, report: EpochReport, *, final: bool = False) -> None:
+        """Print a line, unless the last one is younger than `progress_seconds`."""
+        now = time.monotonic()
+        if final or now - self._last >= self._config.progress_seconds:
+            print(format_line(report, self._config.max_epochs, self._seconds_left(report, now)), flush=True)
+            self._last = now
+
+    def _seconds_left(self, report: EpochReport, now: float) -> float:
+        config, elapsed = self._config, now - self._begin
+        done = report.epoch - self._start_epoch
+        epochs_left = config.max_epochs - report.epoch
+        if config.max_samples:
+            per_epoch = report.samples / report.epoch
+            epochs_left = min(epochs_left, math.ceil((config.max_samples - report.samples) / per_epoch))
+        left = max(0, epochs_left) * elapsed / max(1, done)
+        if config.max_minutes:
+            left = min(left, max(0.0, 60.0 * config.max_minutes - elapsed))
+        return left
+
+
+def format_line(report: EpochReport, max_epochs: int, seconds_left: float) -> str:
+    """The terminal line of one epoch."""
+    rollout = report.rollout
+    shares = "/".join(f"{100 * report.shares.get(name, 0.0):.0f}" for name in SECTIONS)
+    length = "-" if math.isnan(rollout.episode_length) else f"{rollout.episode_length:.1f}"
+    survived = "-" if math.isnan(rollout.survived) else f"{100 * rollout.survived:.0f} %"
+    return (
+        f"epoch {report.epoch}/{max_epochs}  samples {format_count(report.samples)}"
+        f"  {format_count(report.samples_per_second)}/s ({'/'.join(SECTIONS)} {shares} %)"
+        f"  reward {rollout.reward:.3f}  length {length}  survived {survived}"
+        f"  diverged {report.diverged}  lr {report.learning_rate:.1e}  left {format_seconds(seconds_left)}"
+    )
+
+
+def format_count(count: float) -> str:
+    """A number in at most three or four digits: 950, 12.3 k, 4.56 M, 1.31 G."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.0f}"
+
+
+def format_seconds(seconds: float) -> str:
+    """h:mm:ss, or m:ss below an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,122 @@
+"""The whole state of a training run, as tensors and plain values, and back."""
+
+import platform
+import random
+from importlib import metadata
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.checkpoint import Checkpoint, CheckpointError
+from agents.ppo import PPOAgent
+from agents.vec_env import TrainingEnv
+
+_PYTHON_GAUSS = "python_gauss"
+_NUMPY_GAUSS = "numpy_gauss"
+
+
+def collect_tensors(agent: PPOAgent, env: TrainingEnv) -> dict[str, Tensor]:
+    """Weights, normalisers, optimiser, random states, environment and episodes under way."""
+    tensors = {f"model.{name}": value for name, value in agent.model.state_dict().items()}
+    tensors |= {f"env.{name}": value for name, value in env.state_dict().items()}
+    tensors |= {f"random.{name}": value for name, value in _random_states(agent.obs_device).items()}
+    names = [name for name, _ in agent.model.named_parameters()]
+    for index, moments in agent.optimizer.state_dict()["state"].items():
+        for key, value in moments.items():
+            tensors[f"optimizer.{names[index]}.{key}"] = value
+    tensors["rollout.obs"] = agent.current_obs
+    tensors["rollout.running_return"] = agent.recorder.running_return
+    tensors["rollout.running_length"] = agent.recorder.running_length
+    return tensors
+
+
+def collect_facts(agent: PPOAgent, wall_seconds: float) -> dict[str, Any]:
+    """Counters, learning rate, what the policy fits, and the versions that wrote it."""
+    numpy_state = _numpy_state()
+    return {
+        "samples": agent.frame,
+        "wall_seconds": wall_seconds,
+        "learning_rate": agent.last_lr,
+        "obs_size": agent.obs_shape[0],
+        "action_size": agent.actions_num,
+        "hidden_sizes": list(agent.settings.hidden_sizes),
+        _PYTHON_GAUSS: random.getstate()[2],
+        _NUMPY_GAUSS: [int(numpy_state[3]), float(numpy_state[4])],
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("torch", "numpy", "rl-games", "safetensors")},
+        },
+    }
+
+
+def restore(agent: PPOAgent, env: TrainingEnv, checkpoint: Checkpoint) -> None:
+    """Go on from a checkpoint: on the CPU, bit for bit as if nothing had happened.
+
+    Raises CheckpointError where the checkpoint does not fit the agent or the environment.
+    """
+    _check_fit(agent, checkpoint)
+    agent.model.load_state_dict(checkpoint.section("model"))
+    _restore_optimizer(agent, checkpoint.section("optimizer"))
+    agent.epoch_num = checkpoint.state["epoch"]
+    agent.frame = checkpoint.state["samples"]
+    agent.set_learning_rate(checkpoint.state["learning_rate"])
+    rollout = {name: value.to(agent.obs_device) for name, value in checkpoint.section("rollout").items()}
+    agent.current_obs = rollout["obs"]
+    agent.recorder.running_return.copy_(rollout["running_return"])
+    agent.recorder.running_length.copy_(rollout["running_length"])
+    env.load_state_dict(checkpoint.section("env"))
+    _restore_random_states(checkpoint.section("random"), checkpoint.state, agent.obs_device)
+
+
+def _check_fit(agent: PPOAgent, checkpoint: Checkpoint) -> None:
+    state = checkpoint.state
+    rows = len(checkpoint.tensors["rollout.obs"])
+    facts = [
+        ("observations", state["obs_size"], agent.obs_shape[0]),
+        ("actions", state["action_size"], agent.actions_num),
+        ("environments", rows, agent.num_actors),
+        ("hidden layers", tuple(state["hidden_sizes"]), agent.settings.hidden_sizes),
+    ]
+    for name, stored, wanted in facts:
+        if stored != wanted:
+            raise CheckpointError(f"{checkpoint.path} was made with {stored} {name}, this run has {wanted}")
+
+
+def _restore_optimizer(agent: PPOAgent, stored: dict[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    index_of = {name: index for index, (name, _) in enumerate(agent.model.named_parameters())}
+    for name, value in stored.items():
+        parameter, key = name.rsplit(".", 1)
+        moments.setdefault(index_of[parameter], {})[key] = value
+    groups = agent.optimizer.state_dict()["param_groups"]
+    agent.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _numpy_state() -> tuple[Any, ...]:
+    """State of numpy's global generator, which this project does not use but an environment may."""
+    return cast(tuple[Any, ...], np.random.get_state())  # noqa: NPY002
+
+
+def _random_states(device: torch.device) -> dict[str, Tensor]:
+    numpy_state = _numpy_state()
+    states = {
+        "torch": torch.get_rng_state(),
+        "numpy": torch.tensor([*numpy_state[1].tolist(), numpy_state[2]]),
+        "python": torch.tensor(random.getstate()[1]),
+    }
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _restore_random_states(states: dict[str, Tensor], facts: dict[str, Any], device: torch.device) -> None:
+    torch.set_rng_state(states["torch"])
+    *key, position = states["numpy"].tolist()
+    has_gauss, gauss = facts[_NUMPY_GAUSS]
+    state = ("MT19937", np.array(key, dtype=np.uint32), position, has_gauss, gauss)
+    np.random.set_state(state)  # noqa: NPY002
+    random.setstate((3, tuple(states["python"].tolist()), facts[_PYTHON_GAUSS]))
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -1,0 +1,92 @@
+"""What happened in an epoch's rollout, added up on the device."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutStats:
+    """Means over one epoch's rollout.
+
+    Attributes:
+        reward: Mean reward per step.
+        reward_terms: Mean of every reward term per step.
+        episodes: Episodes that ended.
+        episode_length: Mean length in steps of the episodes that ended; NaN where none did.
+        episode_return: Mean sum of rewards of the episodes that ended; NaN where none did.
+        survived: Share of the ended episodes that reached their time limit; NaN where none ended.
+        diverged: Worlds that were thrown away because the physics blew up.
+    """
+
+    reward: float
+    reward_terms: dict[str, float]
+    episodes: int
+    episode_length: float
+    episode_return: float
+    survived: float
+    diverged: int
+
+
+class RolloutRecorder:
+    """Adds up rewards and episodes step by step, with no word to the host until `collect`.
+
+    Attributes:
+        running_return: (N,) sum of rewards of the episodes under way.
+        running_length: (N,) steps of the episodes under way.
+    """
+
+    def __init__(self, num_envs: int, device: torch.device) -> None:
+        self.running_return = torch.zeros(num_envs, device=device)
+        self.running_length = torch.zeros(num_envs, device=device)
+        self._names: tuple[str, ...] = ()
+        self._steps = 0
+        self._start()
+
+    def add(self, rewards: Tensor, terminated: Tensor, truncated: Tensor, info: dict[str, Any]) -> None:
+        """One step: rewards (N,), terminated and truncated (N,) bool, the environment's info."""
+        self.running_return += rewards
+        self.running_length += 1
+        done = terminated | truncated
+        survived = truncated & ~terminated
+        diverged = info.get("diverged", torch.zeros_like(done))
+        ended = done.to(rewards.dtype)
+        rows = [
+            rewards,
+            ended,
+            ended * self.running_length,
+            ended * self.running_return,
+            survived.to(rewards.dtype),
+            diverged.to(rewards.dtype),
+        ]
+        terms: dict[str, Tensor] = info.get("reward_terms", {})
+        self._names = tuple(terms)
+        sums = torch.stack(rows + [terms[name] for name in self._names]).sum(dim=1, dtype=torch.float64)
+        self._sums = sums if self._sums is None else self._sums + sums
+        self._steps += 1
+        self.running_return.masked_fill_(done, 0.0)
+        self.running_length.masked_fill_(done, 0.0)
+
+    def collect(self) -> RolloutStats:
+        """The means since the last call; the only place that waits for the device."""
+        assert self._sums is not None, "collect() needs at least one step"
+        reward, ended, length, total, survived, diverged, *terms = self._sums.tolist()
+        samples = self._steps * len(self.running_return)
+        per_episode = 1.0 / ended if ended else float("nan")
+        stats = RolloutStats(
+            reward=reward / samples,
+            reward_terms={name: term / samples for name, term in zip(self._names, terms, strict=True)},
+            episodes=round(ended),
+            episode_length=length * per_episode,
+            episode_return=total * per_episode,
+            survived=survived * per_episode,
+            diverged=round(diverged),
+        )
+        self._start()
+        return stats
+
+    def _start(self) -> None:
+        self._sums: Tensor | None = None
+        self._steps = 0

@@ -1,0 +1,1 @@
+"""What tells a policy which skill is wanted."""

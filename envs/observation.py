@@ -1,0 +1,145 @@
+"""What the policy sees: the humanoid and the objects in the humanoid's own heading.
+
+The heading frame stands below the root with z up and its x axis along the root's heading (yaw of the image of
+the x axis). Everything in an observation is in that frame, so turning or moving the whole world over the
+ground changes nothing. Formulas: SkillMimic (arXiv 2408.15270) and SkillMimic-V2 (arXiv 2505.02094),
+proprioception and object state.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from motions.rotations import heading, tan_norm
+
+NUM_FINGERTIPS = 10
+OBJECT_WIDTH = 15
+_OBJECT_PARTS = {"pos": 3, "rot": 6, "lin_vel": 3, "ang_vel": 3}
+
+
+def humanoid_width(num_bodies: int) -> int:
+    """Width of the humanoid block: 823 for 53 bodies, 943 for 61."""
+    return 1 + 3 * (num_bodies - 1) + 12 * num_bodies + 3 * NUM_FINGERTIPS
+
+
+def observation_slices(num_bodies: int, object_slots: int, **extra_widths: int) -> dict[str, slice]:
+    """Where everything stands in an observation.
+
+    Args:
+        num_bodies: B of the skeleton.
+        object_slots: how many objects the observation has room for.
+        extra_widths: name=width of the blocks that follow, in order (such as condition=64, history=3).
+
+    Returns:
+        Name -> slice of the last axis, in order and without gaps: root_height, body_pos, body_rot,
+        body_lin_vel, body_ang_vel, fingertip_force, then object0_pos, object0_rot, object0_lin_vel,
+        object0_ang_vel, object1_pos, ..., then the extra blocks.
+    """
+    widths = {
+        "root_height": 1,
+        "body_pos": 3 * (num_bodies - 1),
+        "body_rot": 6 * num_bodies,
+        "body_lin_vel": 3 * num_bodies,
+        "body_ang_vel": 3 * num_bodies,
+        "fingertip_force": 3 * NUM_FINGERTIPS,
+    }
+    for slot in range(object_slots):
+        widths |= {f"object{slot}_{part}": width for part, width in _OBJECT_PARTS.items()}
+    slices, start = {}, 0
+    for name, width in (widths | extra_widths).items():
+        slices[name] = slice(start, start + width)
+        start += width
+    return slices
+
+
+def humanoid_observation(
+    body_pos: Tensor,
+    body_quat: Tensor,
+    body_lin_vel: Tensor,
+    body_ang_vel: Tensor,
+    fingertip_force: Tensor,
+    force_frame: Literal["heading", "world"] = "heading",
+) -> Tensor:
+    """The humanoid block.
+
+    Columns: root height above the ground (1) | positions of bodies 1 .. B-1 relative to the root (3 each) |
+    rotations of all bodies, six numbers each (images of x and z axis) | linear velocities (3 each) | angular
+    velocities (3 each) | contact forces on the ten finger tips (3 each). All but the height are vectors in
+    the heading frame.
+
+    Args:
+        body_pos: (N, B, 3) world [m]; body 0 is the root.
+        body_quat: (N, B, 4) wxyz, world.
+        body_lin_vel: (N, B, 3) world [m/s].
+        body_ang_vel: (N, B, 3) world [rad/s].
+        fingertip_force: (N, 10, 3) net contact force, world [N].
+        force_frame: "world" leaves the forces unturned, as the released policies had them.
+
+    Returns:
+        (N, 15 B + 28).
+    """
+    turned = [
+        body_pos[:, 1:] - body_pos[:, :1],
+        tan_norm(body_quat).unflatten(-1, (2, 3)).flatten(1, 2),
+        body_lin_vel,
+        body_ang_vel,
+    ]
+    if force_frame == "heading":
+        turned.append(fingertip_force)
+    columns = [body_pos[:, 0, 2:], _in_heading(torch.cat(turned, dim=1), body_quat[:, 0]).flatten(1)]
+    if force_frame == "world":
+        columns.append(fingertip_force.flatten(1))
+    return torch.cat(columns, dim=1)
+
+
+def object_observation(
+    root_pos: Tensor,
+    root_quat: Tensor,
+    object_pos: Tensor,
+    object_quat: Tensor,
+    object_lin_vel: Tensor,
+    object_ang_vel: Tensor,
+    slots: int | None = None,
+) -> Tensor:
+    """The object block, 15 numbers a slot.
+
+    Columns of a slot: position over the ground relative to the root, then height above the ground (3) |
+    rotation, images of x and z axis (6) | linear velocity (3) | angular velocity (3); in the heading frame.
+
+    Args:
+        root_pos: (N, 3) world [m].
+        root_quat: (N, 4) wxyz.
+        object_pos, object_lin_vel, object_ang_vel: (N, K, 3) world [m, m/s, rad/s].
+        object_quat: (N, K, 4) wxyz, world.
+        slots: room for this many objects, zeros where there are fewer, so that a task without a ball keeps
+            the width of one with it; K when left out.
+
+    Returns:
+        (N, 15 slots).
+
+    Raises:
+        ValueError: fewer slots than objects.
+    """
+    objects = object_pos.shape[1]
+    slots = objects if slots is None else slots
+    if slots < objects:
+        raise ValueError(f"{objects} objects do not fit into {slots} observation slots")
+    height_kept = torch.cat((root_pos[:, :2], torch.zeros_like(root_pos[:, 2:])), dim=1)
+    vectors = torch.stack((object_pos - height_kept[:, None], object_lin_vel, object_ang_vel), dim=2)
+    axes = tan_norm(object_quat).unflatten(-1, (2, 3))
+    turned = torch.cat((vectors[:, :, :1], axes, vectors[:, :, 1:]), dim=2)
+    block = _in_heading(turned.flatten(1, 2), root_quat).flatten(1)
+    return torch.nn.functional.pad(block, (0, OBJECT_WIDTH * (slots - objects)))
+
+
+def _in_heading(vectors: Tensor, root_quat: Tensor) -> Tensor:
+    """World vectors (N, V, 3) seen from the heading frames of the roots (N, 4).
+
+    One batched product: on a CPU two to three times as fast as turning x and y by hand.
+    """
+    yaw = heading(root_quat)
+    cos, sin = torch.cos(yaw), torch.sin(yaw)
+    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
+    rotation = torch.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), dim=1).view(-1, 3, 3)
+    return torch.bmm(vectors, rotation)

@@ -38,7 +38,8 @@ class SimState:
     Fields as in StartState, and: body_pos, body_lin_vel, body_ang_vel (N, B, 3), body_quat (N, B, 4) of the body
     frames in the world; body_force (N, B, 3), object_force (N, K, 3): net contact force [N], world frame;
     ground_contact (N, B), object_contact (N, B, K): bool, from the engine's contact pairs; diverged (N,) bool:
-    the last step blew up in this row and its values mean nothing until it is set anew.
+    the last step blew up in this row, or was given a target that is no number; its values mean nothing (they may
+    be NaN) until it is set anew.
     """
 
     root_pos: Tensor
@@ -110,7 +111,7 @@ class Simulator(ABC):
     def step(self, joint_target: Tensor) -> None:
         """Advances one control step with the drives held at joint_target (N, J, 3) exp-maps [rad].
 
-        Afterwards the whole state is that of the new time; forces and contacts are those of the last substep.
+        Afterwards the whole state is that of the new time; only forces are those that acted in the last substep.
         """
 
     @abstractmethod

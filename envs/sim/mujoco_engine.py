@@ -15,12 +15,10 @@ from envs.sim.rows import Rows
 
 _VELOCITY_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
-# A world in which MuJoCo raises one of these has blown up, and MuJoCo has put it back to its default state.
-_FATAL = [
-    int(mujoco.mjtWarning.mjWARN_BADQPOS),
-    int(mujoco.mjtWarning.mjWARN_BADQVEL),
-    int(mujoco.mjtWarning.mjWARN_BADQACC),
-]
+# Far above any speed [m/s, rad/s] of a live world (random targets of 1 rad reach 160), far below the 1e10 at which
+# MuJoCo itself gives a world up.
+_MAX_SPEED = 1000.0
+_KEPT = ("body_force", "object_force", "diverged")
 
 
 class MujocoSimulator(Simulator):
@@ -29,6 +27,9 @@ class MujocoSimulator(Simulator):
     def __init__(self, scene: Scene, num_envs: int, num_threads: int = 0):
         """num_threads: 0 takes every processor."""
         super().__init__(scene, num_envs, torch.device("cpu"))
+        if mujoco.get_mju_user_warning() is None:
+            # Warnings are read from the worlds' counters; MuJoCo would print each and write a log file.
+            mujoco.set_mju_user_warning(lambda message: None)
         self._layout = MujocoLayout(scene, self.device)
         # Persistent worlds carry the position and velocity stages over from one step to the next, so that fresh
         # body poses after a step cost nothing.
@@ -45,10 +46,11 @@ class MujocoSimulator(Simulator):
 
     def step(self, joint_target: Tensor) -> None:
         self._fields["ctrl"].copy_(self._layout.controls(joint_target))
-        before = self._fatal_warnings()
+        # MuJoCo clears a world's counters when it gives the world up, so counts of earlier steps must not stay.
+        self._batch.warning[:] = 0
         self._batch.step(nstep=self.scene.config.substeps, stage=_VELOCITY_STAGE)
         self._refresh()
-        self.state.diverged.copy_(torch.from_numpy(self._fatal_warnings() > before))
+        self.state.diverged.copy_(self._diverged())
 
     def set_state(self, rows: Rows, start: StartState) -> None:
         if len(rows) == 0:
@@ -67,15 +69,21 @@ class MujocoSimulator(Simulator):
         return self._fields["qpos"].clone()
 
     def snapshot(self) -> dict[str, Tensor]:
-        return {"state": torch.from_numpy(self._batch.state.copy())}
+        # Forces of the last substep and flags do not follow from positions and velocities.
+        kept = {name: getattr(self.state, name).clone() for name in _KEPT}
+        return {"state": torch.from_numpy(self._batch.state.copy()), **kept}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         self._batch.state[:] = snapshot["state"].numpy()
         self._batch.forward(stage=_VELOCITY_STAGE)
         self._refresh()
+        for name in _KEPT:
+            getattr(self.state, name).copy_(snapshot[name])
 
-    def _fatal_warnings(self) -> np.ndarray:
-        return self._batch.warning[:, _FATAL, 1].sum(axis=1)
+    def _diverged(self) -> Tensor:
+        """Worlds of which MuJoCo warned (bad numbers, full buffers) or whose speed is beyond reason or NaN, (N,)."""
+        warned = torch.from_numpy((self._batch.warning[..., 1] > 0).any(axis=1))
+        return warned | ~(self._fields["qvel"].abs().amax(dim=1) < _MAX_SPEED)
 
     def _refresh(self) -> None:
         fields, state = self._fields, self.state

@@ -1,0 +1,76 @@
+"""Typed configuration of an environment; the values of each task stand in cfg/tasks."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from envs.reward import RewardWeights, RotationDifference
+from envs.scene.config import SceneConfig
+
+
+@dataclass(frozen=True)
+class StartConfig:
+    """Where episodes start: on reference frames."""
+
+    clip: int | None = None
+    """Start only in this clip (index in the library); None draws one."""
+    frame: int | None = None
+    """Start only at this frame (2 or later); None draws one."""
+    max_penetration: float | None = None
+    """Leave out frames in which a hand is deeper than this inside an object [m]: such a start kicks the object."""
+
+
+@dataclass(frozen=True)
+class EpisodeConfig:
+    """When episodes end."""
+
+    length: int = 60
+    """Longest episode [control steps]."""
+    stop_at_clip_end: bool = True
+    """Whether the last reference frame ends the episode; if not, the reference waits there."""
+    fall_height: float | None = 0.3
+    """Root height [m] under which the episode terminates; None never does."""
+    max_root_error: float | None = None
+    """Distance of the root from its reference [m] beyond which the episode terminates."""
+    max_object_error: float | None = None
+    """Distance of an object from its reference [m] beyond which the episode terminates."""
+    lying_skills: tuple[int, ...] = (0,)
+    """Skills that start on the ground and never end by a fall."""
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """What the policy is rewarded for."""
+
+    kind: Literal["skillmimic", "deepmimic"] = "skillmimic"
+    weights: RewardWeights | None = None
+    """The weights published for the kind where left out."""
+    contact: Literal["pairs", "forces"] = "pairs"
+    """pairs: the engine's exact contact pairs. forces: the published guess from net contact forces."""
+    rotation_difference: RotationDifference = "rotation"
+    """How rotations are compared; "exp_map" is the published difference of exp-maps, which wraps."""
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """A vectorised environment."""
+
+    task: str = "ballplay"
+    motion_file: str = ""
+    """Clip or folder of clips; the bundled demo clips of the task where empty."""
+    num_envs: int = 64
+    engine: Literal["mujoco"] = "mujoco"
+    threads: int = 0
+    """Engine threads on the CPU; 0 takes every processor."""
+    seed: int = 0
+    body_positions: Literal["kinematics", "stored"] = "kinematics"
+    """Reference body positions: forward kinematics of the clip's joint angles, or as stored in the clip."""
+    force_frame: Literal["heading", "world"] = "heading"
+    """Frame of the finger tips' contact forces in the observation; "world" is what released policies expect."""
+    object_slots: int = 1
+    """Object blocks in the observation, zero where the scene has fewer, so that tasks share a policy's shape."""
+    objectless_skills: tuple[int, ...] = (0, 10)
+    """Skills without an object: only the body counts, and the object starts anywhere."""
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    start: StartConfig = field(default_factory=StartConfig)
+    episode: EpisodeConfig = field(default_factory=EpisodeConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)

@@ -1,0 +1,1 @@
+"""Pictures of humanoids and objects without a display."""

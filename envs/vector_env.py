@@ -1,0 +1,255 @@
+"""The vectorised human-object-interaction environment."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from conditioners.base import ConditionQuery, SkillConditioner
+from conditioners.label import LabelConditioner
+from envs.config import EnvConfig
+from envs.contacts import Contacts, force_rule_contacts, pair_contacts
+from envs.observation import OBJECT_WIDTH, humanoid_observation, humanoid_width, object_observation
+from envs.reward import REWARDS, object_free_rows
+from envs.scene.scene import build_scene
+from envs.sim import make_simulator
+from envs.sim.rows import Rows
+from envs.start import ReferenceStart
+from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
+from motions.errors import UserError
+from motions.formats import load_clips
+from motions.frames import Frames
+from motions.library import MotionLibrary
+
+
+class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
+    """N humanoids, each following a clip of a motion library; tensors in and out.
+
+    Actions (N, 3 J) in -1 .. 1 are drive targets: exp-maps of the joints over pi. Observations (N, O) hold the
+    humanoid, its objects and the condition that names the skill. Episodes begin on a reference frame and reset
+    within the step that ends them: info["final_obs"] (N, O) is the observation before the reset.
+
+    Attributes (N,): clip, start_frame, progress (control steps since the start), skill.
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+
+    def __init__(self, config: EnvConfig, library: MotionLibrary | None = None):
+        """library: what to follow, in place of config.motion_file. Raises UserError for what does not fit."""
+        self.config = config
+        self.library = _load_library(config) if library is None else library
+        _check_library(config, self.library)
+        mean_pose = self.library.reference(self.library.valid.nonzero()[:, 0]).joint_rot.mean(0)
+        self.scene = build_scene(config.scene, locked_pose=mean_pose.cpu().numpy())
+        self.sim = make_simulator(config.engine, self.scene, config.num_envs, config.threads)
+        self.device = self.sim.device
+        self.num_envs = config.num_envs
+        self.conditioner: SkillConditioner = LabelConditioner()
+        self._generator = torch.Generator(self.device).manual_seed(config.seed)
+        self._starts = ReferenceStart(config, self.library, self.scene, self._generator)
+        self._reward = REWARDS[config.reward.kind]
+        self._set_spaces()
+        self._set_indices()
+        self.clip, self.start_frame, self.progress, self.skill = (
+            torch.zeros(self.num_envs, dtype=torch.long, device=self.device) for _ in range(4)
+        )
+        self._joint_vel = torch.zeros_like(self.sim.state.joint_vel)
+
+    def reset(
+        self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Starts every row anew. seed: of all randomness (the first of a list)."""
+        if seed is not None:
+            self._generator.manual_seed(seed if isinstance(seed, int) else seed[0])
+        rows = Rows.of(torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
+        self._restart(rows)
+        return self._observe(rows.index), {}
+
+    def step(self, actions: Tensor | np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """One control step.
+
+        Returns:
+            Observation (N, O), reward (N,), terminated (N,), truncated (N,), and info with final_obs (N, O),
+            reward_terms (name -> (N,)), diverged (N,) bool, end_reason (N,) of EndReason.
+        """
+        state = self.sim.state
+        self._joint_vel.copy_(state.joint_vel)
+        self.sim.step(self._drive_targets(actions))
+        self.progress += 1
+        reference = self.reference()
+        reward = self._reward(
+            state,
+            reference,
+            contacts=self._contacts(),
+            previous_joint_vel=self._joint_vel,
+            object_free=self._object_free(),
+            key_bodies=self._key_bodies,
+            joints=self._joints,
+            weights=self.config.reward.weights,
+            rotation_difference=self.config.reward.rotation_difference,
+        )
+        end = self._episode_end(reference)
+        diverged = state.diverged.clone()
+        total = torch.where(diverged, 0.0, reward.total)
+        final_obs = self._observe(self._all_rows)
+        obs = final_obs
+        done = end.terminated | end.truncated
+        rows = Rows.of(done)
+        if len(rows) > 0:
+            self._restart(rows)
+            obs = final_obs.clone()
+            rows.write(obs, self._observe(rows.index))
+        info = {
+            "final_obs": final_obs,
+            "_final_obs": done,
+            "reward_terms": reward.terms,
+            "diverged": diverged,
+            "end_reason": end.reason,
+        }
+        return obs, total, end.terminated, end.truncated, info
+
+    def reference(self) -> Frames:
+        """The frames that the rows should be in now."""
+        return self.library.reference(self._reference_index(self._all_rows))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that a bit-exact continuation needs."""
+        rows = {name: getattr(self, name).clone() for name in ("clip", "start_frame", "progress", "skill")}
+        return rows | {"generator": self._generator.get_state()} | _prefixed("sim", self.sim.snapshot())
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continues from the state of an environment of the same configuration."""
+        for name in ("clip", "start_frame", "progress", "skill"):
+            getattr(self, name).copy_(state[name])
+        self._generator.set_state(state["generator"].cpu())
+        self.sim.restore({key.removeprefix("sim."): value for key, value in state.items() if key.startswith("sim.")})
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Frees the engine."""
+        self.sim.close()
+
+    def _drive_targets(self, actions: Tensor | np.ndarray) -> Tensor:
+        actions = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
+        return (math.pi * actions.clamp(-1.0, 1.0)).view(self.num_envs, -1, 3)
+
+    def _restart(self, rows: Rows) -> None:
+        start = self._starts.draw(len(rows))
+        rows.write(self.clip, start.clip)
+        rows.write(self.start_frame, start.frame)
+        rows.write(self.progress, 0)
+        rows.write(self.skill, self.library.clip_skill[start.clip])
+        self.sim.set_state(rows, start.state)
+
+    def _reference_index(self, index: Tensor) -> Tensor:
+        return self.library.frame_index(self.clip[index], self.start_frame[index] + self.progress[index])
+
+    def _object_free(self) -> Tensor:
+        return object_free_rows(self.skill, self.config.objectless_skills)
+
+    def _contacts(self) -> Contacts:
+        state = self.sim.state
+        if self.config.reward.contact == "forces":
+            return force_rule_contacts(state.body_force, state.object_force, self._contact_free)
+        return pair_contacts(state.ground_contact, state.object_contact, self._contact_free, self._hands)
+
+    def _episode_end(self, reference: Frames) -> EpisodeEnd:
+        state, episode = self.sim.state, self.config.episode
+        window = torch.full_like(self.progress, episode.length)
+        if episode.stop_at_clip_end:
+            window = window.minimum(self.library.clip_length[self.clip] - self.start_frame)
+        fallen = root_far = object_far = None
+        if episode.fall_height is not None:
+            fallen = has_fallen(
+                state.root_pos[:, 2], self.progress, self.skill, episode.fall_height, episode.lying_skills
+            )
+        if episode.max_root_error is not None:
+            root_far = root_lost(state.root_pos, reference.root_pos, episode.max_root_error)
+        if episode.max_object_error is not None and self.scene.num_objects:
+            wanted = reference.object_pos[:, : self.scene.num_objects]
+            object_far = object_lost(
+                state.object_pos, wanted, self._object_free(), episode.max_object_error
+            )
+        return episode_end(
+            window=window_over(self.progress, window),
+            fallen=fallen,
+            root_lost=root_far,
+            object_lost=object_far,
+            diverged=state.diverged,
+        )
+
+    def _observe(self, index: Tensor) -> Tensor:
+        """Observation (R, O) of the rows index (R,)."""
+        state = self.sim.state
+        body_quat = state.body_quat[index]
+        humanoid = humanoid_observation(
+            state.body_pos[index],
+            body_quat,
+            state.body_lin_vel[index],
+            state.body_ang_vel[index],
+            state.body_force[index][:, self._fingertips],
+            self.config.force_frame,
+        )
+        objects = object_observation(
+            state.root_pos[index],
+            state.root_quat[index],
+            state.object_pos[index],
+            state.object_quat[index],
+            state.object_lin_vel[index],
+            state.object_ang_vel[index],
+            slots=self.config.object_slots,
+        )
+        query = ConditionQuery(self.skill[index], self._reference_index(index), self.progress[index])
+        return torch.cat((humanoid, objects, self.conditioner(query)), dim=1)
+
+    def _set_spaces(self) -> None:
+        skeleton = self.scene.skeleton
+        width = humanoid_width(skeleton.num_bodies) + OBJECT_WIDTH * self.config.object_slots + self.conditioner.width
+        self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (width,), np.float32)
+        self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (3 * skeleton.num_joints,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    def _set_indices(self) -> None:
+        skeleton = self.scene.skeleton
+
+        def on_device(indices: Any) -> Tensor:
+            return torch.as_tensor(indices, dtype=torch.long, device=self.device)
+
+        self._all_rows = torch.arange(self.num_envs, device=self.device)
+        self._key_bodies = on_device(skeleton.key_bodies)
+        self._fingertips = on_device(skeleton.fingertips)
+        self._contact_free = on_device(skeleton.contact_free)
+        self._hands = on_device(skeleton.hands)
+        # Locked fingers cannot follow the reference, so they do not count.
+        self._joints = on_device(self.scene.free_joints) if self.config.scene.hands == "locked" else None
+
+
+def _load_library(config: EnvConfig) -> MotionLibrary:
+    clips = load_clips(Path(config.motion_file))
+    return MotionLibrary(clips, body_positions=config.body_positions)
+
+
+def _check_library(config: EnvConfig, library: MotionLibrary) -> None:
+    scene = config.scene
+    if library.skeleton.name != scene.skeleton:
+        raise UserError(
+            f"motion_file: clips of the {library.skeleton.name} skeleton, but scene.skeleton is {scene.skeleton}"
+        )
+    if library.fps != scene.control_hz:
+        raise UserError(f"motion_file: clips at {library.fps:g} Hz, but scene.control_hz is {scene.control_hz}")
+    if library.num_objects < len(scene.objects):
+        raise UserError(
+            f"motion_file: clips with {library.num_objects} objects, but the scene has {len(scene.objects)}"
+        )
+    if config.object_slots < len(scene.objects):
+        raise UserError(f"object_slots {config.object_slots}: the scene has {len(scene.objects)} objects")
+
+
+def _prefixed(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{key}": value for key, value in values.items()}

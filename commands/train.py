@@ -1,0 +1,89 @@
+"""`run.py train`: a policy from a task, clips and a recipe; or a run resumed."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from commands.config_parser import COMMAND_LINE, ConfigParser
+from commands.layers import Layer, named_layer, read_layer
+from commands.run_folder import CONFIG_FILE
+from commands.schema import to_plain
+from commands.train_config import ALIASES, TrainConfig
+from motions.errors import UserError
+
+
+def main(argv: Sequence[str]) -> None:
+    """Parses argv and trains."""
+    config, options = parse(argv)
+    _train(config, options)
+
+
+def parse(argv: Sequence[str]) -> tuple[TrainConfig, dict[str, Any]]:
+    """The configuration, and the given options beside it: config, resume, run_dir, start_from."""
+    parser = ConfigParser("run.py train", TrainConfig, ALIASES)
+    parser.add_argument("--config", type=Path | None, help="YAML file of your own, over task and recipe.")
+    parser.add_argument("--resume", type=Path | None, help="Run folder to go on with, as it was configured.")
+    parser.add_argument(
+        "--run_dir", type=Path | None, help="New folder of the run; output/TASK-TIME by default."
+    )
+    parser.add_argument(
+        "--start_from", type=Path | None, help="Policy, checkpoint or run whose policy to start from."
+    )
+    given = parser.given(argv)
+    if given.get("resume"):
+        return parser.resolve(_resumed(given), argv), given
+    own = [read_layer(given["config"])] if given.get("config") else []
+    return parser.resolve(task_and_recipe(given, own), argv), given
+
+
+def task_and_recipe(given: dict[str, Any], own: list[Layer]) -> list[Layer]:
+    """The layers of a new run: task, recipe, the user's own files, which may name task and recipe too."""
+    defaults = TrainConfig()
+    task, recipe = defaults.env.task, defaults.recipe
+    for layer in own:
+        env = layer.values.get("env")
+        task = env.get("task", task) if isinstance(env, dict) else task
+        recipe = layer.values.get("recipe", recipe)
+    task, recipe = given.get("env.task", task), given.get("recipe", recipe)
+    return [named_layer("task", str(task)), named_layer("recipe", str(recipe)), *own]
+
+
+def _resumed(given: dict[str, Any]) -> list[Layer]:
+    for option, meaning in {"env.task": "task", "recipe": "recipe"}.items():
+        if option in given:
+            raise UserError(f"{COMMAND_LINE}: a resumed run keeps its {meaning}: leave out --{meaning}")
+    for option in ("run_dir", "start_from"):
+        if given.get(option):
+            raise UserError(f"{COMMAND_LINE}: --resume and --{option} exclude each other")
+    layers = [read_layer(given["resume"] / CONFIG_FILE)]
+    return [*layers, read_layer(given["config"])] if given.get("config") else layers
+
+
+def _train(config: TrainConfig, options: dict[str, Any]) -> None:
+    from agents.training import train
+    from commands.warm_start import warm_start
+    from envs.vector_env import HOIVectorEnv
+
+    resume = options.get("resume")
+    folder = resume or options.get("run_dir") or _new_folder(config.env.task)
+    with contextlib.closing(HOIVectorEnv(config.env)) as env:
+        result = train(
+            folder,
+            env,
+            config.agent,
+            task=config.env.task,
+            run_config=to_plain(config),
+            resume=resume is not None,
+            warm_start=warm_start(env, config.clone_steps, options.get("start_from")),
+        )
+    print(
+        f"{result.reason} at epoch {result.epoch}, {result.samples} samples, reward {result.mean_reward:.3f}"
+    )
+    print(f"checkpoint {result.checkpoint}")
+    print(f"go on: python run.py train --resume {folder}; look: python run.py play --checkpoint {folder}")
+
+
+def _new_folder(task: str) -> Path:
+    return Path("output") / f"{task}-{time.strftime('%Y%m%d-%H%M%S')}"

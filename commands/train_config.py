@@ -1,0 +1,37 @@
+"""The configuration of a training run."""
+
+from dataclasses import dataclass, field
+
+from agents.config import AgentConfig
+from envs.config import EnvConfig
+
+ALIASES = {
+    "--task": ["env.task"],
+    "--motion_file": ["env.motion_file"],
+    "--num_envs": ["env.num_envs"],
+    "--engine": ["env.engine"],
+    "--seed": ["env.seed", "agent.seed"],
+    "--state_init": ["env.start.frame"],
+    "--max_epochs": ["agent.max_epochs"],
+    "--max_minutes": ["agent.max_minutes"],
+    "--horizon_length": ["agent.horizon"],
+    "--minibatch_size": ["agent.minibatch_size"],
+    "--learning_rate": ["agent.learning_rate"],
+    "--cg1": ["env.reward.weights.cg_body"],
+    "--cg2": ["env.reward.weights.cg_object"],
+    "--ig": ["env.reward.weights.ig"],
+    "--op": ["env.reward.weights.op"],
+}
+"""Short options, named as in the published system where it has them."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a policy: task file < recipe file < --config file < command line."""
+
+    recipe: str = "fast"
+    """Name of a file in cfg/recipes."""
+    clone_steps: int = 0
+    """Gradient steps that teach the policy to follow the reference before any reward is seen; 0 for none."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)

@@ -85,7 +85,7 @@ def test_turning_the_root_turns_everything() -> None:
 
 
 def stored_position_error(clip: Clip) -> np.ndarray:
-    """Distance [m] of the stored positions from forward kinematics of the stored angles, valid frames, (T', B)."""
+    """Distance [m] of stored positions from forward kinematics of stored angles, valid frames, (T', B)."""
     assert clip.body_pos is not None
     valid = ~clip.missing
     pos, _ = forward_kinematics(

@@ -1,0 +1,109 @@
+"""Who collides with whom, and with which contact."""
+
+from itertools import pairwise
+
+import mujoco
+import numpy as np
+import pytest
+
+from envs.scene.config import BallConfig, SceneConfig
+from envs.scene.scene import Scene, build_scene
+
+TWO_BALLS = (BallConfig(), BallConfig(name="second", radius=0.1))
+
+
+def collide(model: mujoco.MjModel, first: str, second: str) -> bool:
+    a, b = model.geom(first), model.geom(second)
+    return bool(a.contype[0] & b.conaffinity[0] or b.contype[0] & a.conaffinity[0])
+
+
+@pytest.fixture(scope="module")
+def plain() -> Scene:
+    return build_scene(SceneConfig(objects=TWO_BALLS))
+
+
+@pytest.fixture(scope="module")
+def self_colliding() -> Scene:
+    return build_scene(SceneConfig(objects=TWO_BALLS, self_collision=True))
+
+
+def test_ground_objects_and_humanoid_meet(plain: Scene) -> None:
+    for body in ("Pelvis", "L_Toe", "R_Index3"):
+        assert collide(plain.model, body, "ground")
+        assert collide(plain.model, body, "ball")
+    assert collide(plain.model, "ball", "ground")
+    assert collide(plain.model, "ball", "second")
+
+
+def test_self_collision_is_a_choice(plain: Scene, self_colliding: Scene) -> None:
+    assert not collide(plain.model, "L_Wrist", "R_Hip")
+    assert collide(self_colliding.model, "L_Wrist", "R_Hip")
+
+
+def contacts_at_rest(scene: Scene) -> np.ndarray:
+    data = mujoco.MjData(scene.model)
+    data.qpos[2] = 5.0
+    data.joint("second").qpos[0] = 3.0
+    mujoco.mj_forward(scene.model, data)
+    return data.contact.geom
+
+
+def test_resting_humanoid_does_not_push_itself(self_colliding: Scene) -> None:
+    humanoid = set(self_colliding.body_ids)
+    pairs = self_colliding.model.geom_bodyid[contacts_at_rest(self_colliding)]
+    assert not any(humanoid.issuperset(pair) for pair in pairs.tolist())
+
+
+def test_bodies_meet_where_they_may(self_colliding: Scene) -> None:
+    """Legs crossed like an X touch; with self_collision off they pass through each other."""
+    for scene, expected in ((self_colliding, True), (build_scene(SceneConfig()), False)):
+        data = mujoco.MjData(scene.model)
+        data.qpos[2] = 5.0
+        for side, angle in (("L", -0.3), ("R", 0.3)):
+            data.joint(f"{side}_Hip").qpos = [np.cos(angle / 2), 0, 0, np.sin(angle / 2)]
+        mujoco.mj_forward(scene.model, data)
+        humanoid = set(scene.body_ids)
+        pairs = scene.model.geom_bodyid[data.contact.geom].tolist()
+        assert any(humanoid.issuperset(pair) for pair in pairs) == expected
+
+
+def test_ball_bounces_off_the_floor_but_meets_hands_softly(plain: Scene) -> None:
+    model = plain.model
+    ball, floor = model.geom("ball"), model.geom("ground")
+    np.testing.assert_array_equal(ball.solref, [-5000, -10])
+    hands_and_forearms = {*plain.skeleton.hands, *plain.skeleton.forearms}
+    for index, name in enumerate(plain.skeleton.body_names):
+        geom = model.geom(name)
+        assert geom.priority[0] == (2 if index in hands_and_forearms else 0)
+        np.testing.assert_allclose(geom.solref, [0.015, 1])
+        np.testing.assert_allclose(geom.solimp[:3], [0.9, 0.99, 0.003])
+    assert model.geom("R_Index3").priority[0] > ball.priority[0] > floor.priority[0]
+
+
+def test_friction_is_one_everywhere(plain: Scene) -> None:
+    np.testing.assert_array_equal(plain.model.geom_friction[:, 0], 1.0)
+    assert (plain.model.geom_condim == 3).all()
+
+
+def test_ball_parameters_reach_the_model() -> None:
+    ball = BallConfig(
+        name="toy", radius=0.05, density=85.7, friction=0.4, contact_stiffness=100, contact_damping=3
+    )
+    model = build_scene(SceneConfig(objects=(ball,), hands="locked")).model
+    assert model.body("toy").mass[0] == pytest.approx(85.7 * 4 / 3 * np.pi * 0.05**3)
+    assert model.geom("toy").size[0] == 0.05
+    assert model.geom("toy").friction[0] == 0.4
+    np.testing.assert_array_equal(model.geom("toy").solref, [-100, -3])
+
+
+def test_any_number_of_objects() -> None:
+    for count in (0, 1, 3):
+        balls = tuple(BallConfig(name=f"ball{index}") for index in range(count))
+        scene = build_scene(SceneConfig(objects=balls, hands="locked"))
+        assert scene.num_objects == count == len(scene.object_ids)
+        assert scene.contacts.force.shape == (53 + count, 3)
+        assert scene.contacts.touches_object.shape == (53, count)
+        columns = np.concatenate([np.ravel(getattr(scene.contacts, name)) for name in
+                                  ("force", "touches_ground", "touches_object")])  # fmt: skip
+        assert sorted(columns) == list(range(scene.model.nsensordata))
+    assert all(a < b for a, b in pairwise(scene.object_ids))

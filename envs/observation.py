@@ -79,18 +79,18 @@ def humanoid_observation(
     Returns:
         (N, 15 B + 28).
     """
-    turned = [
+    parts = (
+        body_pos[:, 0, 2:],
         body_pos[:, 1:] - body_pos[:, :1],
-        tan_norm(body_quat).unflatten(-1, (2, 3)).flatten(1, 2),
+        tan_norm(body_quat),
         body_lin_vel,
         body_ang_vel,
-    ]
-    if force_frame == "heading":
-        turned.append(fingertip_force)
-    columns = [body_pos[:, 0, 2:], _in_heading(torch.cat(turned, dim=1), body_quat[:, 0]).flatten(1)]
-    if force_frame == "world":
-        columns.append(fingertip_force.flatten(1))
-    return torch.cat(columns, dim=1)
+        fingertip_force,
+    )
+    block = torch.cat([part.flatten(1) for part in parts], dim=1)
+    turned = block[:, 1:] if force_frame == "heading" else block[:, 1 : -3 * NUM_FINGERTIPS]
+    _turn_into_heading(turned, body_quat[:, 0])
+    return block
 
 
 def object_observation(
@@ -125,21 +125,21 @@ def object_observation(
     slots = objects if slots is None else slots
     if slots < objects:
         raise ValueError(f"{objects} objects do not fit into {slots} observation slots")
-    height_kept = torch.cat((root_pos[:, :2], torch.zeros_like(root_pos[:, 2:])), dim=1)
-    vectors = torch.stack((object_pos - height_kept[:, None], object_lin_vel, object_ang_vel), dim=2)
-    axes = tan_norm(object_quat).unflatten(-1, (2, 3))
-    turned = torch.cat((vectors[:, :, :1], axes, vectors[:, :, 1:]), dim=2)
-    block = _in_heading(turned.flatten(1, 2), root_quat).flatten(1)
+    beside = torch.cat((root_pos[:, :2], torch.zeros_like(root_pos[:, 2:])), dim=1)[:, None]
+    parts = (object_pos - beside, tan_norm(object_quat), object_lin_vel, object_ang_vel)
+    block = torch.cat(parts, dim=2).flatten(1)
+    _turn_into_heading(block, root_quat)
     return torch.nn.functional.pad(block, (0, OBJECT_WIDTH * (slots - objects)))
 
 
-def _in_heading(vectors: Tensor, root_quat: Tensor) -> Tensor:
-    """World vectors (N, V, 3) seen from the heading frames of the roots (N, 4).
+def _turn_into_heading(vectors: Tensor, root_quat: Tensor) -> None:
+    """Turns world vectors, (N, 3 V) row by row, into the heading frames of the roots (N, 4), in place.
 
-    One batched product: on a CPU two to three times as fast as turning x and y by hand.
+    Number by number and not as a matrix product, which a GPU may round to ten bits (TF32).
     """
-    yaw = heading(root_quat)
+    yaw = heading(root_quat)[:, None]
     cos, sin = torch.cos(yaw), torch.sin(yaw)
-    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
-    rotation = torch.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), dim=1).view(-1, 3, 3)
-    return torch.bmm(vectors, rotation)
+    x, y = vectors[:, 0::3], vectors[:, 1::3]
+    ahead, left = torch.addcmul(cos * x, sin, y), torch.addcmul(cos * y, -sin, x)
+    x.copy_(ahead)
+    y.copy_(left)

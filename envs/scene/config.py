@@ -9,7 +9,7 @@ class BallConfig:
     """A ball whose bounce off hard ground is set by a spring and a damper per unit mass.
 
     With k = contact_stiffness, b = contact_damping and the physics step dt, k dt^2 <= 0.35 keeps the bounce even
-    over all impact phases and b = 0.14 sqrt(k) gives a restitution of about 0.8.
+    over all impact phases and b = 0.15 sqrt(k) gives a restitution of about 0.8.
     """
 
     name: str = "ball"
@@ -20,7 +20,7 @@ class BallConfig:
     friction: float = 1.0
     contact_stiffness: float = 5000.0
     """[1/s^2]"""
-    contact_damping: float = 10.0
+    contact_damping: float = 10.6
     """[1/s]"""
 
 

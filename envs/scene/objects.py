@@ -5,6 +5,9 @@ import mujoco
 from envs.scene.collision import Group, set_collision
 from envs.scene.config import BallConfig
 
+# Soft at first touch: with a full impedance from the start a lying ball never rests, it hops by millimetres for ever.
+_BALL_IMPEDANCE = (0.5, 0.99, 0.01, 0.5, 2.0)
+
 
 def add_ground(spec: mujoco.MjSpec) -> None:
     """The plane z = 0 with friction 1, drawn as a checkerboard."""
@@ -37,7 +40,7 @@ def add_ball(spec: mujoco.MjSpec, ball: BallConfig) -> None:
         condim=3,
         friction=(ball.friction, 0.05, 0.05),
         solref=(-ball.contact_stiffness, -ball.contact_damping),
-        solimp=(0.95, 0.99, 0.001, 0.5, 2.0),
+        solimp=_BALL_IMPEDANCE,
         priority=1,
         rgba=(0.9, 0.45, 0.15, 1.0),
     )

@@ -70,7 +70,7 @@ def test_bodies_meet_where_they_may(self_colliding: Scene) -> None:
 def test_ball_bounces_off_the_floor_but_meets_hands_softly(plain: Scene) -> None:
     model = plain.model
     ball, floor = model.geom("ball"), model.geom("ground")
-    np.testing.assert_array_equal(ball.solref, [-5000, -10])
+    np.testing.assert_array_equal(ball.solref, [-5000, -10.6])
     hands_and_forearms = {*plain.skeleton.hands, *plain.skeleton.forearms}
     for index, name in enumerate(plain.skeleton.body_names):
         geom = model.geom(name)

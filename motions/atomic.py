@@ -9,7 +9,9 @@ from typing import BinaryIO
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside path for writing; it takes path's name when the block ends without an error."""
+    """Opens a temporary file beside path for writing; it takes path's name when the block ends without an
+    error.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:

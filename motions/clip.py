@@ -24,9 +24,10 @@ class Clip:
     """T frames of one humanoid (B bodies, J = B - 1 joints) and K objects; float32 arrays, read-only.
 
     name: file name without its suffix. skill: 0 .. 63. skeleton: "mocap" or "parahome". fps: frames a second.
-    root_pos (T, 3) [m], root_rot (T, 3) exp-map [rad], both world; joint_rot (T, J, 3) exp-maps of the child in
-    the parent frame; body_pos (T, B, 3) world [m] as stored in the file, or None (forward kinematics gives them);
-    object_pos (T, K, 3) [m], object_rot (T, K, 3) exp-map, world; contact (T, K) 0 or 1: a hand holds the object.
+    root_pos (T, 3) [m], root_rot (T, 3) exp-map [rad], both world; joint_rot (T, J, 3) exp-maps of the child
+    in the parent frame; body_pos (T, B, 3) world [m] as stored in the file, or None (forward kinematics gives
+    them); object_pos (T, K, 3) [m], object_rot (T, K, 3) exp-map, world; contact (T, K) 0 or 1: a hand holds
+    the object.
 
     Raises ClipError for a wrong shape or dtype, fewer than 4 frames, NaN or infinity, a contact label that is
     neither 0 nor 1, a frame rate that is not positive, an unknown skeleton, or a clip without a valid frame.
@@ -113,7 +114,7 @@ def _value_problem(clip: Clip) -> str | None:
     for name, array in clip.arrays().items():
         bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
         if bad.any():
-            return f"{name} holds NaN or infinity, first at frame {int(bad.argmax())}; expected finite numbers"
+            return f"{name} holds NaN or infinity at frame {int(bad.argmax())}; expected finite numbers"
     odd = ~np.isin(clip.contact, (0, 1)).all(axis=1)
     if odd.any():
         return f"contact label {clip.contact[odd].flat[0]:g} at frame {int(odd.argmax())}; expected 0 or 1"

@@ -12,8 +12,8 @@ from motions.skeleton import Skeleton
 def derive_frames(clip: Clip, skeleton: Skeleton, stored_bodies: bool) -> dict[str, Tensor]:
     """Everything a library keeps of a clip, float64, by the names of `Frames`; (T, ...) each.
 
-    Missing frames keep their zeros (identity orientation). Raises ClipError if stored_bodies is asked of a clip
-    without them.
+    Missing frames keep their zeros (identity orientation). Raises ClipError if stored_bodies is asked of a
+    clip without them.
     """
     missing = torch.from_numpy(clip.missing)
     pose = {name: torch.from_numpy(array.copy()).double() for name, array in clip.arrays().items()}
@@ -70,7 +70,7 @@ def _turn_world(quat: Tensor) -> Tensor:
 
 
 def _rate(step: Tensor, fps: float, missing: Tensor) -> Tensor:
-    """Velocities (T, ...) from steps (T-1, ...); zero at frame 0, carried on across missing frames (T,) bool."""
+    """Velocities (T, ...) from steps (T-1, ...); zero at frame 0, carried across missing frames (T,)."""
     velocity = torch.cat((torch.zeros_like(step[:1]), step * fps))
     unknown = missing.clone()
     unknown[1:] |= missing[:-1]

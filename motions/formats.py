@@ -1,12 +1,12 @@
 """Clip files: the published .pt layouts and our own .npz.
 
-Published clips are one float32 tensor (T, W) each; all quantities below are columns in this order.
+A published clip is one float32 tensor (T, W) of these columns, in order; exp-maps are rotation vectors.
 
-| W   | skeleton | columns                                                                                   |
-|-----|----------|-------------------------------------------------------------------------------------------|
-| 337 | mocap    | root pos 3, root exp-map 3, (copy) 3, joints 52 x 3, bodies 53 x 3, ball pos 3, ball exp-map 3, zeros 6, contact 1 |
-| 409 | parahome | root pos 3, root exp-map 3, zeros 3, joints 60 x 3, body slots 71 x 3 (61 used), object pos 3, exp-map 3, contact 1 |
-| 415 | parahome | the same with two objects                                                                 |
+* W = 337, skeleton "mocap": root position 3, root exp-map 3, its copy 3, joint exp-maps 52 x 3, body
+  positions 53 x 3, ball position 3, ball exp-map 3, zeros 6, contact label 1.
+* W = 409, skeleton "parahome": root position 3, root exp-map 3, zeros 3, joint exp-maps 60 x 3, body
+  positions 71 x 3 (the last 10 unused), object position 3, object exp-map 3, contact label 1.
+* W = 415: as 409 with two objects.
 
 An .npz clip holds the fields of `Clip` (without its name, which is the file's) and the format version.
 """
@@ -37,8 +37,8 @@ _NPZ_ARRAYS = ("root_pos", "root_rot", "joint_rot", "object_pos", "object_rot", 
 def load_clip(path: str | Path) -> Clip:
     """The clip in a .pt or .npz file; no code in the file is ever run.
 
-    Raises ClipError, one line naming the file, for a missing, truncated or foreign file, a wrong width, dtype or
-    frame rate, NaN, fewer than 4 frames, or a .pt name that does not begin with a three-digit skill id.
+    Raises ClipError, one line naming the file, for a missing, truncated or foreign file, a wrong width, dtype
+    or frame rate, NaN, fewer than 4 frames, or a .pt name that does not begin with a three-digit skill id.
     """
     path = Path(path)
     if not path.is_file():
@@ -57,9 +57,9 @@ def load_clip(path: str | Path) -> Clip:
 def load_clips(path: str | Path) -> list[Clip]:
     """The clip in a file, or all clips below a directory in the published order.
 
-    That order sorts by the number that the digits right before the suffix form (none: first); trajectory graphs
-    refer to it. Equal numbers go by path. Raises ClipError like `load_clip`, and for a directory without clips or
-    with one clip in both formats side by side.
+    That order sorts by the number that the digits right before the suffix form (none: first); trajectory
+    graphs refer to it. Equal numbers go by path. Raises ClipError like `load_clip`, and for a directory
+    without clips or with one clip in both formats side by side.
     """
     return [load_clip(file) for file in clip_files(path)]
 
@@ -76,7 +76,7 @@ def clip_files(path: str | Path) -> list[Path]:
         raise ClipError(path, "no clip in this directory; expected .pt or .npz files")
     twins = {file for file in files if file.suffix == ".pt" and file.with_suffix(".npz") in files}
     if twins:
-        raise ClipError(min(twins), "lies beside its own .npz; expected each clip once, remove one of the two")
+        raise ClipError(min(twins), "lies beside its own .npz; expected each clip once")
     return sorted(files, key=lambda file: (_order_number(file), file.relative_to(path).as_posix()))
 
 
@@ -160,7 +160,7 @@ def _safe_tensor(path: Path) -> np.ndarray:
         raise ClipError(path, f"holds a {found} tensor; expected float32 (frames, columns)")
     if not value.isfinite().all():
         frame, column = (~value.isfinite()).nonzero()[0].tolist()
-        raise ClipError(path, f"NaN or infinity, first at frame {frame}, column {column}; expected finite numbers")
+        raise ClipError(path, f"NaN or infinity at frame {frame}, column {column}; expected finite numbers")
     return value.detach().numpy()
 
 

@@ -41,8 +41,8 @@ class FrameLayout:
 class Frames:
     """Reference frames (...): views, so writing to one writes to all. B bodies, J joints, K objects.
 
-    Velocities are backward differences times the frame rate. A clip's frame 0 has zero velocity; a missing frame
-    and the one after it carry the velocity before.
+    Velocities are backward differences times the frame rate. A clip's frame 0 has zero velocity; a missing
+    frame and the one after it carry the velocity before.
     """
 
     def __init__(self, rows: Tensor, layout: FrameLayout) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motions.clip import Clip, ClipError
 from motions.derived import derive_frames
-from motions.frames import Frames, FrameLayout
+from motions.frames import FrameLayout, Frames
 from motions.skeleton import load_skeleton
 
 
@@ -20,13 +20,14 @@ class MotionLibrary:
     Args:
         clips: at least one; their order is the clip index.
         device: where the table lives.
-        body_positions: "kinematics" recomputes body positions from the joint angles; "stored" takes those of the
-            files (the BallPlay clips' disagree with their angles by 4 cm).
+        body_positions: "kinematics" recomputes body positions from the joint angles; "stored" takes those of
+            the files (the BallPlay clips' disagree with their angles by 4 cm).
 
-    Raises ClipError for no clip, for clips that differ in skeleton, rate or number of objects, and for "stored"
-    with a clip that stores none.
+    Raises ClipError for no clip, for clips that differ in skeleton, rate or number of objects, and for
+    "stored" with a clip that stores none.
 
-    clip_start, clip_length, clip_skill: (M,) int64 on the device; valid: (F,) bool, False where a frame is missing.
+    clip_start, clip_length, clip_skill: (M,) int64 on the device; valid: (F,) bool, False where a frame is
+    missing.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class MotionLibrary:
         self._table = torch.cat([self._rows(clip, body_positions) for clip in clips]).to(self.device)
 
     def frame_index(self, clip: Tensor, frame: Tensor) -> Tensor:
-        """Row of the table for clips (...) and frames (...), broadcast; frames are clamped into their clip."""
+        """Table row of clips (...) and frames (...), broadcast; frames are clamped into their clip."""
         last = self.clip_length[clip] - 1
         return self.clip_start[clip] + frame.clamp_min(0).minimum(last)
 

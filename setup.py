@@ -26,7 +26,7 @@ REQUIRES = [
 ]
 GPU = ["mujoco-warp==4.0.0", "warp-lang>=1.19,<1.20"]
 TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", *GPU]
-DEV = [*TEST, "ruff==0.17.5", "pyright==1.1.414"]
+DEV = [*TEST, "ruff==0.17.5", "pyright[nodejs]==1.1.414"]
 
 setup(
     name="hoigym",

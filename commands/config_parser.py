@@ -77,7 +77,7 @@ class ConfigParser:
             raise UserError(f"{source}: {unknown_key(key, self._types)}")
         if value is None and not accepts_none(self._types[key]):
             raise UserError(f"{source}: {key}: expected {describe(self._types[key])}, got {shown}")
-        self._guard(lambda: self._parser.parse_object(nest(key, value)), source)
+        self._guard(lambda: self._parser.parse_object(nest(key, value), defaults=False), source)
 
     def _guard(self, parse: Any, source: str) -> Namespace:
         try:

@@ -47,7 +47,7 @@ def explain(message: str, types: Mapping[str, Any], options: Iterable[str]) -> s
     value = _VALUE.search(message)
     if value is None or key[1] not in types:
         return " ".join(message.split())
-    return f"{key[1]}: expected {describe(types[key[1]])}, got '{' '.join(value[1].split())}'"
+    return f"{key[1]}: expected {describe(types[key[1]])}, got '{value[1].splitlines()[0]}'"
 
 
 def unknown_key(key: str, candidates: Iterable[str]) -> str:

@@ -1,0 +1,79 @@
+# Needs Python 3.11 or newer and make; everything else comes into .venv.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# For example TORCH_ARGS="--index-url URL" to take a CUDA or CPU build of your choice.
+TORCH_ARGS ?=
+WORKERS ?= 2
+PYTEST_ARGS ?=
+DEMO_MINUTES ?= 2
+BIN := .venv/bin
+
+.PHONY: help demo test lint format check docs clean
+
+help:
+	@echo "make demo    install, train a ball skill on the bundled clips, record it (about 4 minutes)"
+	@echo "make test    install, run the tests"
+	@echo "make lint    ruff and pyright"
+	@echo "make check   lint and test"
+	@echo "make docs    build the pages of docs/ into site/"
+	@echo "make clean   remove what was built; runs in output/ stay"
+
+demo: .venv/user.done .venv/gl.done
+	rm -rf output/demo
+	$(BIN)/python run.py train --task ballplay --run_dir output/demo --max_minutes $(DEMO_MINUTES)
+	$(BIN)/python run.py record --checkpoint output/demo --output output/demo.mp4
+
+# One thread for each worker: several would fight for the same cores.
+test: .venv/dev.done .venv/gl.done
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: .venv/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: .venv/dev.done
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint test
+
+docs: .venv/docs.done
+	$(BIN)/mkdocs build --strict --site-dir site
+
+clean:
+	rm -rf .venv site build *.egg-info .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; set PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call as_root,python3-venv)
+	$(PYTHON) -m venv .venv
+
+# torch goes first and alone, so that the build that TORCH_ARGS asks for is the one that stays.
+.venv/user.done: setup.py | .venv/bin/python
+	$(BIN)/python -m pip install --quiet $(TORCH_ARGS) "$$(sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' setup.py)"
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/dev.done: .venv/user.done
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.venv/docs.done: .venv/user.done
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@
+
+# Pictures without a display: OSMesa draws on the CPU. Where EGL works it is not needed, and macOS brings its own.
+.venv/gl.done: | .venv/bin/python
+	@[ "$$(uname)" != Linux ] || $(PYTHON) -c 'import ctypes.util as c, sys; sys.exit(not c.find_library("OSMesa"))' \
+		|| $(call as_root,libosmesa6)
+	@touch $@
+
+# Installs a Debian package, or says what to install.
+define as_root
+{ if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	DEBIAN_FRONTEND=noninteractive apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null; \
+	else echo "please install $(1), for example: sudo apt-get install $(1)"; fi; }
+endef

@@ -1,0 +1,180 @@
+"""Rules of the house that nobody should have to check by eye."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commands.app import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+RANK = {
+    "motions": 0,
+    "conditioners": 1,
+    "hist_encoder": 1,
+    "envs": 2,
+    "agents": 3,
+    "evaluation": 4,
+    "viewer": 4,
+    "benchmarks": 5,
+    "commands": 6,
+}
+"""A package imports only packages of lower rank."""
+LONGEST_FILE = 400
+FOREIGN_DATA = (".pt", ".pth", ".ckpt", ".pkl", ".obj", ".stl", ".xml")
+RUNS_CODE = {"eval", "exec", "os.system", "yaml.unsafe_load", "yaml.full_load", "yaml.UnsafeLoader"}
+UNPICKLERS = (
+    "pickle.load",
+    "pickle.Unpickler",
+    "dill.load",
+    "cloudpickle.load",
+    "joblib.load",
+    "marshal.load",
+)
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Files of the repository: committed or about to be."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if run.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in run.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def product() -> list[Path]:
+    """The product's own Python files."""
+    return [path for path in tracked("*.py") if path.relative_to(ROOT).parts[0] != "tests"]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of the modules that a file imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def code_runners(tree: ast.AST) -> Iterator[str]:
+    """What in a file could run code that a user's file or string holds."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        if called in RUNS_CODE or called.startswith(UNPICKLERS):
+            yield called
+        if called == "torch.load" and keywords.get("weights_only") != "True":
+            yield f"{called} without weights_only=True"
+        if keywords.get("allow_pickle", "False") != "False" or keywords.get("shell", "False") != "False":
+            yield f"{called}({', '.join(keywords)})"
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("pickle.loads(x)", True),
+        ("eval(x)", True),
+        ("torch.load(f)", True),
+        ("torch.load(f, weights_only=False)", True),
+        ("np.load(f, allow_pickle=True)", True),
+        ("torch.load(f, weights_only=True)", False),
+        ("np.load(f, allow_pickle=False)", False),
+        ("model.eval()", False),
+        ("safetensors.torch.load(f)", False),
+    ],
+)
+def test_code_runners_are_found(code: str, found: bool):
+    assert bool(list(code_runners(ast.parse(code)))) == found
+
+
+def test_no_file_of_a_user_can_run_code():
+    found = {name(path): list(code_runners(ast.parse(text_of(path)))) for path in product()}
+    assert {path: what for path, what in found.items() if what} == {}
+
+
+def test_files_stay_short():
+    lengths = {name(path): len(text_of(path).splitlines()) for path in tracked("*.py")}
+    assert {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_no_machine_paths():
+    folders = "|".join(["work", "farm", "root", "home", "tmp"])
+    pattern = re.compile(rf"(?<![\w.>$}}/])/({folders})/")
+    assert [name(path) for path in tracked() if pattern.search(text_of(path))] == []
+
+
+def test_no_data_of_other_projects():
+    assert [name(path) for path in tracked() if path.suffix in FOREIGN_DATA] == []
+
+
+def test_no_utils():
+    assert [name(path) for path in tracked("*.py") if "util" in name(path)] == []
+
+
+def test_packages_import_only_what_lies_below_them():
+    wrong = []
+    for path in product():
+        package = path.relative_to(ROOT).parts[0]
+        for module in imports(ast.parse(text_of(path))):
+            other = module.split(".")[0]
+            if package in RANK and other in RANK and other != package and RANK[other] >= RANK[package]:
+                wrong.append(f"{name(path)} imports {module}")
+    assert wrong == []
+
+
+def test_the_engine_seam_knows_only_the_scene():
+    wrong = []
+    for path in tracked("envs/sim/*.py"):
+        for module in imports(ast.parse(text_of(path))):
+            first, second = (*module.split("."), "")[:2]
+            if (
+                first in RANK
+                and first != "motions"
+                and (first, second) not in {("envs", "sim"), ("envs", "scene")}
+            ):
+                wrong.append(f"{name(path)} imports {module}")
+    assert wrong == []
+
+
+def test_every_command_is_a_module_with_main_and_parse():
+    for command in COMMANDS:
+        tree = ast.parse((ROOT / "commands" / f"{command}.py").read_text(encoding="utf-8"))
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assert {"main", "parse"} <= functions, command
+
+
+def test_every_package_is_shipped_and_tests_are_not(monkeypatch: pytest.MonkeyPatch):
+    described: dict = {}
+    monkeypatch.setattr("setuptools.setup", described.update)
+    monkeypatch.chdir(ROOT)
+    spec = importlib.util.spec_from_file_location("setup_file", ROOT / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    shipped = set(described["packages"])
+    assert {path.parts[0] for path in map(Path, shipped)} & {"tests", "docs", "benchmarks"} == set()
+    folders = {name(path.parent).replace("/", ".") for path in product() if path.parent != ROOT}
+    assert {folder for folder in folders if folder.split(".")[0] in RANK} - {"benchmarks"} <= shipped
+    data = {
+        name(path.parent).replace("/", ".")
+        for path in tracked("cfg/*.yaml", "motions/*.yaml", "motions/*.npz")
+    }
+    homes = {folder for folder in data if folder in shipped or folder.rsplit(".", 1)[0] in shipped}
+    assert data == homes

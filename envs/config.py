@@ -42,8 +42,7 @@ class RewardConfig:
     """What the policy is rewarded for."""
 
     kind: Literal["skillmimic", "deepmimic"] = "skillmimic"
-    weights: RewardWeights | None = None
-    """The weights published for the kind where left out."""
+    weights: RewardWeights = field(default_factory=RewardWeights)
     contact: Literal["pairs", "forces"] = "pairs"
     """pairs: the engine's exact contact pairs. forces: the published guess from net contact forces."""
     rotation_difference: RotationDifference = "rotation"

@@ -7,12 +7,20 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from envs.config import EnvConfig
-from envs.scene.scene import Scene
-from envs.sim.base import Simulator
 from envs.vector_env import HOIVectorEnv
 from motions.errors import UserError
 
 _TASKS = Path(__file__).parent.parent / "cfg" / "tasks"
+
+
+def make_env(config: EnvConfig) -> HOIVectorEnv:
+    """The environment of a configuration; raises UserError where its clips do not fit."""
+    return HOIVectorEnv(config)
+
+
+def make_task(task: str, num_envs: int, **overrides: Any) -> HOIVectorEnv:
+    """Entry point of `gymnasium.make_vec("hoigym/...", num_envs=...)`; overrides as in `task_config`."""
+    return make_env(task_config(task, num_envs=num_envs, **overrides))
 
 
 def task_config(task: str, **overrides: Any) -> EnvConfig:
@@ -27,7 +35,7 @@ def task_config(task: str, **overrides: Any) -> EnvConfig:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(EnvConfig)
     values = yaml.safe_load(path.read_text())["env"]
-    return parser.instantiate_classes(parser.parse_object(_merged(values, overrides)))
+    return parser.instantiate(parser.parse_object(_merged(values, overrides)))
 
 
 def _merged(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from envs.sim import make_simulator
 from envs.sim.rows import Rows
 from envs.start import ReferenceStart
 from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
+from motions.clip import Clip
+from motions.demo import CLIP_DIR
 from motions.errors import UserError
 from motions.formats import load_clips
 from motions.frames import Frames
@@ -80,7 +82,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         """
         state = self.sim.state
         self._joint_vel.copy_(state.joint_vel)
-        self.sim.step(self._drive_targets(actions))
+        self.sim.step(self.drive_targets(actions))
         self.progress += 1
         reference = self.reference()
         reward = self._reward(
@@ -118,6 +120,16 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         """The frames that the rows should be in now."""
         return self.library.reference(self._reference_index(self._all_rows))
 
+    def reference_actions(self) -> Tensor:
+        """Feed-forward actions (N, A): drive targets that lead along the reference without looking at the state.
+
+        A drive follows its target late by damping / stiffness seconds, so the target runs ahead by that much.
+        """
+        ahead = self.library.frame_index(self.clip, self.start_frame + self.progress + 1)
+        wanted = self.library.reference(ahead)
+        target = wanted.joint_rot + self._drive_lag * wanted.joint_vel
+        return (target / math.pi).clamp(-1.0, 1.0).flatten(1)
+
     def state_dict(self) -> dict[str, Tensor]:
         """All that a bit-exact continuation needs."""
         rows = {name: getattr(self, name).clone() for name in ("clip", "start_frame", "progress", "skill")}
@@ -134,7 +146,8 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         """Frees the engine."""
         self.sim.close()
 
-    def _drive_targets(self, actions: Tensor | np.ndarray) -> Tensor:
+    def drive_targets(self, actions: Tensor | np.ndarray) -> Tensor:
+        """Joint targets (N, J, 3) exp-maps [rad] of actions (N, 3 J)."""
         actions = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
         return (math.pi * actions.clamp(-1.0, 1.0)).view(self.num_envs, -1, 3)
 
@@ -226,13 +239,22 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._fingertips = on_device(skeleton.fingertips)
         self._contact_free = on_device(skeleton.contact_free)
         self._hands = on_device(skeleton.hands)
+        drives = [body.drive for body in skeleton.bodies[1:]]
+        lags = [damping / stiffness for stiffness, damping in drives]
+        self._drive_lag = torch.tensor(lags, device=self.device).unsqueeze(1)
         # Locked fingers cannot follow the reference, so they do not count.
         self._joints = on_device(self.scene.free_joints) if self.config.scene.hands == "locked" else None
 
 
 def _load_library(config: EnvConfig) -> MotionLibrary:
-    clips = load_clips(Path(config.motion_file))
+    clips = load_clips(Path(config.motion_file)) if config.motion_file else _demo_clips(config)
     return MotionLibrary(clips, body_positions=config.body_positions)
+
+
+def _demo_clips(config: EnvConfig) -> list[Clip]:
+    """The bundled clips that suit the scene: those with an object where it has one, those without where not."""
+    without = not config.scene.objects
+    return [clip for clip in load_clips(CLIP_DIR) if (clip.skill in config.objectless_skills) == without]
 
 
 def _check_library(config: EnvConfig, library: MotionLibrary) -> None:

@@ -3,7 +3,9 @@
 import io
 import math
 import tempfile
-from contextlib import redirect_stdout
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -66,12 +68,11 @@ class PPOAgent(A2CAgent):
     current_obs: Tensor
 
     def __init__(self, env: TrainingEnv, config: AgentConfig) -> None:
-        with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()):
+        with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()), _no_deprecations():
             super().__init__("hoigym", rl_games_params(config, env, scratch))
             cast(SummaryWriter, self.writer).close()
         self.settings = config
         self.stepper = cast(RlGamesVecEnv, self.vec_env)
-        self.is_tensor_obses = True
         self.timer = SectionTimer(self.obs_device)
         self.recorder = RolloutRecorder(env.num_envs, self.obs_device)
         self.model.eval()
@@ -126,7 +127,7 @@ class PPOAgent(A2CAgent):
                 for name in self.update_list:
                     buffer.update_data(name, step, result[name])
             with self.timer("env"):
-                actions = self.preprocess_actions(result["actions"])
+                actions = result["actions"].clamp(-1.0, 1.0)
                 self.current_obs, rewards, dones, info = self.stepper.step(actions)
             with self.timer("policy"):
                 buffer.update_data("rewards", step, rewards.unsqueeze(1))
@@ -253,3 +254,11 @@ class PPOAgent(A2CAgent):
     def _autocast(self) -> torch.autocast:
         enabled = self.settings.precision == "bfloat16"
         return torch.autocast(self.obs_device.type, torch.bfloat16, enabled=enabled)
+
+
+@contextmanager
+def _no_deprecations() -> Iterator[None]:
+    """rl-games scripts its normalisers, which torch would rather see compiled."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
+from torch.utils.tensorboard import SummaryWriter
 
 from agents.config import AgentConfig
 from agents.ppo import UpdateStats
@@ -58,6 +58,7 @@ class Summaries:
                 self._writer.add_scalar(tag, value, report.samples)
 
     def flush(self) -> None:
+        """Bring every point so far to the disk."""
         self._writer.flush()
 
     def close(self) -> None:

@@ -20,11 +20,20 @@ class TrainingEnv(Protocol):
     `diverged` (N,) bool, worlds that had to be thrown away.
     """
 
-    num_envs: int
-    device: torch.device
-    single_observation_space: Space[Any]
-    single_action_space: Space[Any]
-    metadata: dict[str, Any]
+    @property
+    def num_envs(self) -> int: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def single_observation_space(self) -> Space[Any]: ...
+
+    @property
+    def single_action_space(self) -> Space[Any]: ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
 
     def reset(
         self, *, seed: Any = None, options: dict[str, Any] | None = None
@@ -34,7 +43,7 @@ class TrainingEnv(Protocol):
 
     def state_dict(self) -> dict[str, Tensor]: ...
 
-    def load_state_dict(self, state: Mapping[str, Tensor], /) -> None: ...
+    def load_state_dict(self, state: dict[str, Tensor], /) -> None: ...
 
 
 class RlGamesVecEnv(IVecEnv):

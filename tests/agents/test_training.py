@@ -1,0 +1,230 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
+from agents.config import AgentConfig
+from agents.training import TrainingDiverged, TrainingResult, train
+from motions.errors import UserError
+from tests.agents.settings import quick
+from tests.agents.toy_env import ToyEnv
+
+NOT_OF_THE_RUN = {"wall_seconds", "versions", "tensors_sha256"}
+
+
+def run(run_dir: Path, config: AgentConfig, env: ToyEnv | None = None, **options: Any) -> TrainingResult:
+    return train(run_dir, env or ToyEnv(8), config, task="toy", **options)
+
+
+def disturb_random_states() -> None:
+    torch.manual_seed(999)
+    np.random.seed(999)  # noqa: NPY002
+    random.seed(999)
+
+
+def assert_same_checkpoint(first: Path, second: Path) -> None:
+    left, right = load_checkpoint(first), load_checkpoint(second)
+    assert left.tensors.keys() == right.tensors.keys()
+    different = [name for name, value in left.tensors.items() if not torch.equal(value, right.tensors[name])]
+    assert different == []
+    for name in left.state.keys() - NOT_OF_THE_RUN:
+        assert left.state[name] == right.state[name], name
+
+
+def curves(run_dir: Path) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(str(run_dir / "summaries"), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("performance/")]
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten epochs without a stop."""
+    run_dir = tmp_path_factory.mktemp("whole") / "run"
+    run(run_dir, quick(schedule="adaptive", kl_per_action=0.005))
+    return run_dir
+
+
+def test_a_run_is_a_folder(whole_run: Path) -> None:
+    assert sorted(path.name for path in whole_run.iterdir()) == ["checkpoints", "config.yaml", "summaries"]
+    assert [path.name for path in list_checkpoints(whole_run)] == ["epoch_000005", "epoch_000010"]
+    config = yaml.safe_load((whole_run / "config.yaml").read_text())
+    assert config["task"] == "toy"
+    assert config["agent"]["hidden_sizes"] == [64, 64]
+    state = load_checkpoint(list_checkpoints(whole_run)[-1]).state
+    assert state["samples"] == 10 * 16 * 8
+    assert state["task"] == "toy"
+    assert state["versions"]["torch"] == torch.__version__
+
+
+def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path: Path, whole_run: Path) -> None:
+    config = quick(schedule="adaptive", kl_per_action=0.005, max_epochs=5)
+    first = run(tmp_path / "run", config)
+    assert first.epoch == 5
+    disturb_random_states()
+    second = run(tmp_path / "run", quick(schedule="adaptive", kl_per_action=0.005), resume=True)
+    assert (second.epoch, second.samples, second.reason) == (10, 1280, "finished")
+    assert_same_checkpoint(second.checkpoint, whole_run / "checkpoints" / "epoch_000010")
+    assert curves(tmp_path / "run") == curves(whole_run)
+
+
+def test_work_after_the_last_checkpoint_is_done_again(tmp_path: Path, whole_run: Path) -> None:
+    """Stopped at epoch 8 with the last checkpoint at 5: the curves show every epoch once."""
+    config = quick(schedule="adaptive", kl_per_action=0.005)
+
+    class Broken(ToyEnv):
+        def step(self, actions, /):
+            if self.calls == 8 * 16:
+                raise RuntimeError("the machine went away")
+            self.calls += 1
+            return super().step(actions)
+
+    env = Broken(8)
+    env.calls = 0  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError):
+        run(tmp_path / "run", config, env)
+    result = run(tmp_path / "run", config, resume=True)
+    assert_same_checkpoint(result.checkpoint, whole_run / "checkpoints" / "epoch_000010")
+    assert curves(tmp_path / "run") == curves(whole_run)
+
+
+def test_damaged_newest_checkpoint_falls_back_with_a_warning(
+    tmp_path: Path, whole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = quick(schedule="adaptive", kl_per_action=0.005)
+    result = run(tmp_path / "run", config)
+    (result.checkpoint / "tensors.safetensors").write_bytes(b"\0" * 100)
+    capsys.readouterr()
+    again = run(tmp_path / "run", config, resume=True)
+    warning = capsys.readouterr().out.splitlines()[0]
+    assert warning.startswith("warning: ")
+    assert "epoch_000010: tensors.safetensors is damaged" in warning
+    assert warning.endswith("using epoch_000005")
+    assert_same_checkpoint(again.checkpoint, whole_run / "checkpoints" / "epoch_000010")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_with_a_checkpoint(tmp_path: Path, whole_run: Path, number: signal.Signals) -> None:
+    class Interrupting(ToyEnv):
+        def step(self, actions, /):
+            if self.calls == 3 * 16 + 5:
+                os.kill(os.getpid(), number)
+            self.calls += 1
+            return super().step(actions)
+
+    config = quick(schedule="adaptive", kl_per_action=0.005)
+    env = Interrupting(8)
+    env.calls = 0  # type: ignore[attr-defined]
+    earlier = signal.getsignal(number)
+    result = run(tmp_path / "run", config, env)
+    assert (result.reason, result.epoch) == ("stopped by signal", 4)
+    assert result.checkpoint.name == "epoch_000004"
+    assert signal.getsignal(number) is earlier
+    result = run(tmp_path / "run", config, resume=True)
+    assert_same_checkpoint(result.checkpoint, whole_run / "checkpoints" / "epoch_000010")
+
+
+def test_time_limit_ends_with_a_checkpoint(tmp_path: Path) -> None:
+    result = run(tmp_path / "run", quick(max_minutes=1e-4))
+    assert (result.reason, result.epoch) == ("time is up", 1)
+    assert result.checkpoint.name == "epoch_000001"
+    assert run(tmp_path / "run", quick(max_minutes=1e-4), resume=True).epoch == 2
+
+
+def test_sample_limit(tmp_path: Path) -> None:
+    result = run(tmp_path / "run", quick(max_samples=300))
+    assert (result.reason, result.epoch, result.samples) == ("finished", 3, 384)
+    with pytest.raises(UserError, match="has finished at epoch 3; raise max_epochs or max_samples"):
+        run(tmp_path / "run", quick(max_samples=300), resume=True)
+
+
+def test_nan_stops_with_one_line_and_the_last_good_checkpoint(tmp_path: Path) -> None:
+    class Blowing(ToyEnv):
+        def step(self, actions, /):
+            obs, reward, *rest = super().step(actions)
+            self.calls += 1
+            return obs, reward * torch.nan if self.calls == 6 * 16 else reward, *rest
+
+    env = Blowing(8)
+    env.calls = 0  # type: ignore[attr-defined]
+    message = r"training stopped in epoch 6: .* became nan; the last good checkpoint is .*epoch_000005"
+    with pytest.raises(TrainingDiverged, match=message):
+        run(tmp_path / "run", quick(), env)
+    assert [path.name for path in list_checkpoints(tmp_path / "run")] == ["epoch_000005"]
+
+
+def test_folder_and_wish_must_agree(tmp_path: Path, whole_run: Path) -> None:
+    with pytest.raises(UserError, match="already holds a run"):
+        run(whole_run, quick())
+    with pytest.raises(UserError, match="there is no run to resume in"):
+        run(tmp_path / "nothing", quick(), resume=True)
+    with pytest.raises(CheckpointError, match="was made with 8 environments, this run has 4"):
+        run(whole_run, quick(max_epochs=11), ToyEnv(4), resume=True)
+    with pytest.raises(CheckpointError, match=r"made with \(64, 64\) hidden layers"):
+        run(whole_run, quick(max_epochs=11, hidden_sizes=(32,)), resume=True)
+
+
+def test_resume_before_the_first_checkpoint_starts(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    assert run(tmp_path / "run", quick(max_epochs=1), resume=True).epoch == 1
+
+
+def test_warm_start_is_called_once(tmp_path: Path) -> None:
+    calls: list[int] = []
+    run(tmp_path / "run", quick(max_epochs=1), warm_start=lambda agent: calls.append(agent.epoch_num))
+    run(tmp_path / "run", quick(max_epochs=2), warm_start=lambda agent: calls.append(-1), resume=True)
+    assert calls == [0]
+
+
+def test_torch_settings_come_back(tmp_path: Path) -> None:
+    before = torch.get_float32_matmul_precision()
+    run(tmp_path / "run", quick(max_epochs=1, precision="medium"))
+    assert torch.get_float32_matmul_precision() == before
+
+
+TRAINING = """
+import sys
+from pathlib import Path
+from agents.training import train
+from tests.agents.test_training import MANY_SAVES
+from tests.agents.toy_env import ToyEnv
+
+train(Path(sys.argv[1]), ToyEnv(8), MANY_SAVES, task="toy", resume=True)
+"""
+MANY_SAVES = quick(max_epochs=60, save_every=1, keep_checkpoints=2, critic_warmup_epochs=2)
+
+
+def newest_epoch(run_dir: Path) -> int:
+    return max([int(path.name.removeprefix("epoch_")) for path in list_checkpoints(run_dir)], default=0)
+
+
+@pytest.mark.slow
+def test_killed_twice_it_ends_where_it_would_have(tmp_path: Path) -> None:
+    """`kill -9` while it saves every epoch; the end equals that of a run left alone."""
+    run_dir = tmp_path / "killed"
+    run_dir.mkdir()
+    command = [sys.executable, "-c", TRAINING, str(run_dir)]
+    for kill_at in (15, 40, None):
+        process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+        while kill_at and process.poll() is None and newest_epoch(run_dir) < kill_at:
+            time.sleep(0.002)
+        if kill_at:
+            time.sleep(0.05 * random.random())
+            process.kill()
+        assert process.wait() == (-signal.SIGKILL if kill_at else 0)
+    run(tmp_path / "whole", MANY_SAVES)
+    last = Path("checkpoints") / "epoch_000060"
+    assert_same_checkpoint(run_dir / last, tmp_path / "whole" / last)
+    assert curves(run_dir) == curves(tmp_path / "whole")

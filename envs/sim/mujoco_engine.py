@@ -63,7 +63,7 @@ class MujocoSimulator(Simulator):
         self._fields["ctrl"][rows.index] = self._layout.controls(start.joint_rot).double()
         self._batch.forward(ids)
         self._refresh()
-        rows.write(self.state.diverged, False)
+        rows.write(self.state.diverged, self._diverged()[rows.index])  # a start may be bad itself
 
     def generalized_positions(self) -> Tensor:
         return self._fields["qpos"].clone()

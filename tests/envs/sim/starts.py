@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from envs.scene.scene import Scene
-from envs.sim.base import Simulator, SimState, StartState
+from envs.sim.base import SimState, Simulator, StartState
 from envs.sim.rows import Rows
 
 # Turns the y-up rest pose of the mocap skeleton upright.
@@ -16,7 +16,7 @@ STANDING = 0.98  # height [m] of the root with the feet on the floor
 
 
 def standing(scene: Scene, count: int, height: float = STANDING) -> StartState:
-    """The mocap humanoid upright with its arms stretched out, all objects resting on the floor 5 m away in x."""
+    """The mocap humanoid upright, arms stretched out; the objects lie on the floor 5 m away in x."""
     joints, objects = scene.skeleton.num_joints, scene.num_objects
 
     def repeat(values: tuple[float, ...], *shape: int) -> Tensor:

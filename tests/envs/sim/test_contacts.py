@@ -35,7 +35,7 @@ def grounded_bodies(sim: MujocoSimulator) -> set[str]:
 def beside(
     sim: MujocoSimulator, start: StartState, body: str, direction: tuple[float, float, float]
 ) -> Tensor:
-    """Centre of the ball pressed 5 mm into a body's capsule, at its middle, from the given world direction."""
+    """Centre of the ball pressed 5 mm into the middle of a body's capsule from a world direction."""
     skeleton = sim.scene.skeleton
     index = skeleton.index(body)
     pos, quat = forward_kinematics(skeleton, start.root_pos[0], start.root_quat[0], start.joint_rot[0])
@@ -187,7 +187,7 @@ def test_flags_equal_the_contact_list(self_collision: bool) -> None:
 
 
 def test_inner_forces_cancel() -> None:
-    """Self-contact pushes two bodies apart by equal and opposite forces; the floor's share is all that is left."""
+    """Two bodies in self-contact are pushed apart by equal and opposite forces."""
     scene = build_scene(SceneConfig(hands="locked", self_collision=True))
     sim = MujocoSimulator(scene, 1, num_threads=1)
     start = standing(scene, 1, height=3.0)

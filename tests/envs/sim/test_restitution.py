@@ -1,7 +1,7 @@
 """The ball's bounce over many impact phases, and its rest.
 
-A single drop height says nothing: with a stiff spring and a coarse step the bounce depends on where in the step the
-ball meets the floor.
+A single drop height says nothing: with a stiff spring and a coarse step the bounce depends on where in the
+step the ball meets the floor.
 """
 
 import pytest

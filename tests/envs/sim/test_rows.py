@@ -1,0 +1,41 @@
+"""Selections of rows."""
+
+import pytest
+import torch
+
+from envs.sim.rows import Rows
+
+SELECTED = torch.tensor([True, False, False, True])
+
+
+def test_of_names_the_selected_rows() -> None:
+    rows = Rows.of(SELECTED)
+    assert rows.index.tolist() == [0, 3]
+    assert rows.mask.all()
+    assert len(rows) == 2
+    assert len(Rows.of(torch.zeros(4, dtype=torch.bool))) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.bool])
+def test_write_changes_only_the_selected_rows(dtype: torch.dtype) -> None:
+    buffer = torch.zeros(4, 2, dtype=dtype)
+    Rows.of(SELECTED).write(buffer, torch.ones(2, 2, dtype=dtype))
+    assert buffer.tolist() == torch.tensor([[1, 1], [0, 0], [0, 0], [1, 1]]).to(dtype).tolist()
+
+
+def test_write_one_number() -> None:
+    buffer = torch.arange(4.0)
+    Rows.of(SELECTED).write(buffer, -1.0)
+    assert buffer.tolist() == [-1, 1, 2, -1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_gpu_rows_are_written_through_a_mask() -> None:
+    rows = Rows.of(SELECTED.cuda())
+    assert rows.index.tolist() == [0, 1, 2, 3]
+    buffer = torch.zeros(4, 2, device="cuda")
+    rows.write(buffer, torch.arange(8.0, device="cuda").view(4, 2) + 1)
+    assert buffer.tolist() == [[1, 2], [0, 0], [0, 0], [7, 8]]
+    flags = torch.ones(4, dtype=torch.bool, device="cuda")
+    rows.write(flags, False)
+    assert flags.tolist() == [False, True, True, False]

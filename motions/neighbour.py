@@ -1,0 +1,120 @@
+"""The neighbour search of the state transition field: which frame of its clip a noisy state is nearest to."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from motions.key_bodies import key_body_motion
+from motions.library import MotionLibrary
+from motions.nearest import Points, nearest
+from motions.rotations import exp_to_quat
+from motions.similarity import Poses, SimilarityWeights, features
+from motions.state import MotionState
+
+_WEIGHTS = {
+    "mocap": SimilarityWeights(
+        key_pos=2.0,
+        key_vel=0.1,
+        joint_rot=2.0,
+        root_rot=2.0,
+        object_pos=1.0,
+        object_vel=0.1,
+        key_to_object=2.0,
+    ),
+    "parahome": SimilarityWeights(
+        key_pos=5.0,
+        key_vel=0.1,
+        joint_rot=2.0,
+        root_rot=2.0,
+        object_pos=1.0,
+        object_vel=0.1,
+        key_to_object=2.0,
+    ),
+}
+_OBJECTLESS_WEIGHTS = SimilarityWeights(key_pos=1.0, key_vel=0.1, joint_rot=1.0, root_rot=1.0, root_height=1.0)
+
+
+class Neighbours(NamedTuple):
+    """Nearest frames (R,) int64 of the clips, -1 where a clip has none to offer, and similarity (R,), 0 there."""
+
+    frame: Tensor
+    similarity: Tensor
+
+
+class _Clip(NamedTuple):
+    """Frames (T,) of a clip that may be found, and what they are compared by."""
+
+    frame: Tensor
+    weights: SimilarityWeights
+    points: Points
+
+
+class NeighbourSearch:
+    """Finds the frame of a clip most similar to a state that lies near it.
+
+    States are compared in the world frame, by key bodies from forward kinematics on both sides (SkillMimic-V2,
+    state transition field, with the weights of the released code and mean squared differences throughout).
+
+    Args:
+        library: the clips.
+        num_objects: how many of the clips' objects a state has.
+        objectless_skills: skills whose objects do not count.
+        allowed: (F,) bool, frames that may be found; a clip's first two and its last never are, nor missing ones.
+    """
+
+    def __init__(
+        self,
+        library: MotionLibrary,
+        num_objects: int,
+        objectless_skills: Sequence[int],
+        allowed: Tensor | None = None,
+    ) -> None:
+        self._skeleton = library.skeleton
+        skills = torch.tensor(tuple(objectless_skills), dtype=torch.long, device=library.device)
+        objectless = torch.isin(library.clip_skill, skills).tolist()
+        frame = torch.arange(library.num_frames, device=library.device)
+        usable = library.valid if allowed is None else library.valid & allowed
+        spans = list(zip(library.clip_start.tolist(), library.clip_length.tolist(), strict=True))
+        self._clips = []
+        for (start, length), without in zip(spans, objectless, strict=True):
+            rows = frame[start + 2 : start + length - 1]
+            rows = rows[usable[rows]]
+            weights = _OBJECTLESS_WEIGHTS if without else _WEIGHTS[self._skeleton.name]
+            poses = self._poses(_first_objects(MotionState.of(library.reference(rows)), num_objects))
+            self._clips.append(_Clip(rows - start, weights, Points.of(features(poses, weights))))
+
+    def find(self, clip: Tensor, state: MotionState) -> Neighbours:
+        """The nearest frame of clip (R,) for each of R states, and how similar it is."""
+        frame = torch.full_like(clip, -1)
+        similarity = torch.zeros(clip.shape, device=clip.device)
+        poses = self._poses(state)
+        for index in clip.unique().tolist():
+            of_clip = self._clips[index]
+            if not len(of_clip.frame):
+                continue
+            rows = (clip == index).nonzero().squeeze(1)
+            query = Points.of(features(poses[rows], of_clip.weights))
+            place, cost = nearest(query, of_clip.points, None, torch.inf)
+            frame[rows] = of_clip.frame[place]
+            similarity[rows] = torch.exp(-cost).float()
+        return Neighbours(frame, similarity)
+
+    def _poses(self, state: MotionState) -> Poses:
+        key_pos, key_vel = key_body_motion(self._skeleton, state)
+        return Poses(
+            root_pos=state.root_pos.double(),
+            root_quat=state.root_quat.double(),
+            joint_quat=exp_to_quat(state.joint_rot.double()),
+            key_pos=key_pos.double(),
+            key_vel=key_vel.double(),
+            object_pos=state.object_pos.double(),
+            object_vel=state.object_lin_vel.double(),
+        )
+
+
+def _first_objects(state: MotionState, count: int) -> MotionState:
+    of_objects = ("object_pos", "object_quat", "object_lin_vel", "object_ang_vel")
+    return dataclasses.replace(state, **{name: getattr(state, name)[:, :count] for name in of_objects})

@@ -53,7 +53,8 @@ def normalize(q: Tensor) -> Tensor:
 def exp_to_quat(r: Tensor) -> Tensor:
     """Unit quaternions of the rotation vectors r, (..., 3) [rad] -> (..., 4)."""
     angle = r.norm(dim=-1, keepdim=True)
-    scale = torch.where(angle < _SMALL_ANGLE, 0.5 - angle**2 / 48.0, torch.sin(angle / 2) / angle.clamp_min(1e-12))
+    plain = torch.sin(angle / 2) / angle.clamp_min(1e-12)
+    scale = torch.where(angle < _SMALL_ANGLE, 0.5 - angle**2 / 48.0, plain)
     return torch.cat((torch.cos(angle / 2), r * scale), dim=-1)
 
 

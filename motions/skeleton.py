@@ -3,6 +3,7 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -15,8 +16,8 @@ SKELETON_NAMES = tuple(sorted(path.stem for path in _TABLES.glob("*.yaml")))
 class Shape:
     """Collision shape of a body in its frame; gives the inertia too.
 
-    type: sphere, capsule, box or cylinder. size: (radius,) or box half extents [m]. fromto: end points [m] of a
-    capsule or cylinder. pos: centre [m] of the others. density [kg/m^3].
+    type: sphere, capsule, box or cylinder. size: (radius,) or box half extents [m]. fromto: end points [m] of
+    a capsule or cylinder. pos: centre [m] of the others. density [kg/m^3].
     """
 
     type: str
@@ -114,7 +115,9 @@ def load_skeleton(name: str) -> Skeleton:
 
 
 def _body(row: dict, order: dict[str, int]) -> Body:
-    shape = {key: tuple(value) if isinstance(value, list) else value for key, value in row["shape"].items()}
+    shape: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in row["shape"].items()
+    }
     return Body(
         name=row["name"],
         parent=order[row["parent"]] if row["parent"] else -1,

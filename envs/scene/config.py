@@ -8,8 +8,8 @@ from typing import Literal
 class BallConfig:
     """A ball whose bounce off hard ground is set by a spring and a damper per unit mass.
 
-    With k = contact_stiffness, b = contact_damping and the physics step dt, k dt^2 <= 0.35 keeps the bounce even
-    over all impact phases and b = 0.15 sqrt(k) gives a restitution of about 0.8.
+    With k = contact_stiffness, b = contact_damping and the physics step dt, k dt^2 <= 0.35 keeps the bounce
+    even over all impact phases and b = 0.15 sqrt(k) gives a restitution of about 0.8.
     """
 
     name: str = "ball"
@@ -43,7 +43,8 @@ class SceneConfig:
 
     def __post_init__(self) -> None:
         if self.physics_hz % self.control_hz:
-            raise ValueError(f"physics_hz {self.physics_hz} is not a multiple of control_hz {self.control_hz}")
+            rates = f"physics_hz {self.physics_hz} is not a multiple of control_hz {self.control_hz}"
+            raise ValueError(rates)
 
     @property
     def substeps(self) -> int:

@@ -1,6 +1,7 @@
 """Sensors that report contacts: net force per body and object, and which body touches what.
 
-MuJoCo's contact sensors read the engine's own contact list, so a touch is a touch and never a guess from forces.
+MuJoCo's contact sensors read the engine's own contact list, so a touch is a touch and never a guess from
+forces.
 """
 
 from dataclasses import dataclass

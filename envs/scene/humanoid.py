@@ -19,8 +19,8 @@ def add_humanoid(
 ) -> None:
     """Adds the humanoid to the world body of spec.
 
-    Every body but the root hangs on one ball joint with three position actuators along x, y, z: MuJoCo's ball-joint
-    transmission is the exp-map of the joint, which is what the clips hold.
+    Every body but the root hangs on one ball joint with three position actuators along x, y, z: MuJoCo's
+    ball-joint transmission is the exp-map of the joint, which is what the clips hold.
 
     Args:
         spec: model under construction.

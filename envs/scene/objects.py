@@ -5,7 +5,7 @@ import mujoco
 from envs.scene.collision import Group, set_collision
 from envs.scene.config import BallConfig
 
-# Soft at first touch: with a full impedance from the start a lying ball never rests, it hops by millimetres for ever.
+# Soft at first touch: with a full impedance from the start a lying ball hops by millimetres for ever.
 _BALL_IMPEDANCE = (0.5, 0.99, 0.01, 0.5, 2.0)
 
 

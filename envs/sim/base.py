@@ -14,9 +14,9 @@ from envs.sim.rows import Rows
 class StartState:
     """State to put rows into, R rows.
 
-    root_pos (R, 3) [m], root_quat (R, 4) wxyz, root_lin_vel [m/s] and root_ang_vel [rad/s] (R, 3) in the world
-    frame; joint_rot (R, J, 3) exp-maps [rad], joint_vel (R, J, 3) [rad/s] in the child frame; object_pos,
-    object_lin_vel, object_ang_vel (R, K, 3) and object_quat (R, K, 4) in the world frame.
+    root_pos (R, 3) [m], root_quat (R, 4) wxyz, root_lin_vel [m/s] and root_ang_vel [rad/s] (R, 3) in the
+    world frame; joint_rot (R, J, 3) exp-maps [rad], joint_vel (R, J, 3) [rad/s] in the child frame;
+    object_pos, object_lin_vel, object_ang_vel (R, K, 3) and object_quat (R, K, 4) in the world frame.
     """
 
     root_pos: Tensor
@@ -35,11 +35,11 @@ class StartState:
 class SimState:
     """Live state of N humanoids, refreshed in place by every step and every set_state.
 
-    Fields as in StartState, and: body_pos, body_lin_vel, body_ang_vel (N, B, 3), body_quat (N, B, 4) of the body
-    frames in the world; body_force (N, B, 3), object_force (N, K, 3): net contact force [N], world frame;
-    ground_contact (N, B), object_contact (N, B, K): bool, from the engine's contact pairs; diverged (N,) bool:
-    the last step blew up in this row, or was given a target that is no number; its values mean nothing (they may
-    be NaN) until it is set anew.
+    Fields as in StartState, and: body_pos, body_lin_vel, body_ang_vel (N, B, 3), body_quat (N, B, 4) of the
+    body frames in the world; body_force (N, B, 3), object_force (N, K, 3): net contact force [N], world
+    frame; ground_contact (N, B), object_contact (N, B, K): bool, from the engine's contact pairs; diverged
+    (N,) bool: the last step or set_state blew up in this row or was given NaN; its values mean nothing (they
+    may be NaN) until it is set anew.
     """
 
     root_pos: Tensor
@@ -111,7 +111,7 @@ class Simulator(ABC):
     def step(self, joint_target: Tensor) -> None:
         """Advances one control step with the drives held at joint_target (N, J, 3) exp-maps [rad].
 
-        Afterwards the whole state is that of the new time; only forces are those that acted in the last substep.
+        Afterwards the whole state is that of the new time; only forces are those of the last substep.
         """
 
     @abstractmethod
@@ -130,5 +130,5 @@ class Simulator(ABC):
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continues from a snapshot of the same scene and number of rows."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most engines hold nothing
         """Frees what the engine holds."""

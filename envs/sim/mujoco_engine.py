@@ -15,8 +15,8 @@ from envs.sim.rows import Rows
 
 _VELOCITY_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
-# Far above any speed [m/s, rad/s] of a live world (random targets of 1 rad reach 160), far below the 1e10 at which
-# MuJoCo itself gives a world up.
+# Far above any speed [m/s, rad/s] of a live world (random targets of 1 rad reach 160), far below the 1e10 at
+# which MuJoCo itself gives a world up.
 _MAX_SPEED = 1000.0
 _KEPT = ("body_force", "object_force", "diverged")
 
@@ -31,8 +31,8 @@ class MujocoSimulator(Simulator):
             # Warnings are read from the worlds' counters; MuJoCo would print each and write a log file.
             mujoco.set_mju_user_warning(lambda message: None)
         self._layout = MujocoLayout(scene, self.device)
-        # Persistent worlds carry the position and velocity stages over from one step to the next, so that fresh
-        # body poses after a step cost nothing.
+        # Persistent worlds carry the position and velocity stages over from one step to the next, so that
+        # fresh body poses after a step cost nothing.
         self._batch = Batch(scene.model, num_envs, nthread=num_threads, persistent=True)
         self._fields = {
             name: _tensor_view(self._batch.bind(name))
@@ -46,7 +46,7 @@ class MujocoSimulator(Simulator):
 
     def step(self, joint_target: Tensor) -> None:
         self._fields["ctrl"].copy_(self._layout.controls(joint_target))
-        # MuJoCo clears a world's counters when it gives the world up, so counts of earlier steps must not stay.
+        # MuJoCo clears a world's counters when it gives the world up: counts of earlier steps must not stay.
         self._batch.warning[:] = 0
         self._batch.step(nstep=self.scene.config.substeps, stage=_VELOCITY_STAGE)
         self._refresh()
@@ -81,14 +81,16 @@ class MujocoSimulator(Simulator):
             getattr(self.state, name).copy_(snapshot[name])
 
     def _diverged(self) -> Tensor:
-        """Worlds of which MuJoCo warned (bad numbers, full buffers) or whose speed is beyond reason or NaN, (N,)."""
+        """Worlds MuJoCo warned of (bad numbers, full buffers) or whose speed is beyond reason or NaN, (N,)."""
         warned = torch.from_numpy((self._batch.warning[..., 1] > 0).any(axis=1))
         return warned | ~(self._fields["qvel"].abs().amax(dim=1) < _MAX_SPEED)
 
     def _refresh(self) -> None:
         fields, state = self._fields, self.state
         self._layout.unpack(fields["qpos"], fields["qvel"], state)
-        self._layout.unpack_bodies(fields["xpos"], fields["xquat"], fields["cvel"], fields["subtree_com"], state)
+        self._layout.unpack_bodies(
+            fields["xpos"], fields["xquat"], fields["cvel"], fields["subtree_com"], state
+        )
         sensors, bodies = fields["sensordata"], self.scene.skeleton.num_bodies
         forces = -sensors[:, self._columns["force"]]  # the sensor tells what the body exerts
         state.body_force.copy_(forces[:, :bodies])

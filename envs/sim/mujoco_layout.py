@@ -9,8 +9,8 @@ from motions.rotations import exp_to_quat, quat_rotate, quat_rotate_inverse, qua
 
 
 class MujocoLayout:
-    """Scenes are built root first, then joints, then objects, so qpos is [7, 4 per joint, 7 per object] and qvel
-    [6, 3 per joint, 6 per object], over the joints that can move."""
+    """Scenes are built root first, then joints, then objects, so qpos is [7, 4 per joint, 7 per object] and
+    qvel [6, 3 per joint, 6 per object], over the joints that can move."""
 
     def __init__(self, scene: Scene, device: torch.device):
         model = scene.model
@@ -32,10 +32,11 @@ class MujocoLayout:
         root = torch.cat((start.root_pos, start.root_quat), dim=-1)
         joints = exp_to_quat(start.joint_rot[:, self._free_joints]).flatten(1)
         objects = torch.cat((start.object_pos, start.object_quat), dim=-1).flatten(1)
+        qpos = torch.cat((root, joints, objects), dim=-1)
         root_vel = _free_velocity(start.root_quat, start.root_lin_vel, start.root_ang_vel)
         joint_vel = start.joint_vel[:, self._free_joints].flatten(1)
         object_vel = _free_velocity(start.object_quat, start.object_lin_vel, start.object_ang_vel).flatten(1)
-        return torch.cat((root, joints, objects), dim=-1), torch.cat((root_vel, joint_vel, object_vel), dim=-1)
+        return qpos, torch.cat((root_vel, joint_vel, object_vel), dim=-1)
 
     def unpack(self, qpos: Tensor, qvel: Tensor, state: SimState) -> None:
         """Writes the generalized coordinates (N, nq), (N, nv) into root, joints and objects of state."""
@@ -46,7 +47,8 @@ class MujocoLayout:
         # MuJoCo keeps a free joint's angular velocity in the body frame.
         state.root_ang_vel.copy_(quat_rotate(state.root_quat, qvel[:, 3:6].float()))
         state.joint_rot.copy_(self._locked_pose)
-        state.joint_rot[:, self._free_joints] = quat_to_exp(qpos[:, self._joint_qpos].float().view(rows, -1, 4))
+        joint_quat = qpos[:, self._joint_qpos].float().view(rows, -1, 4)
+        state.joint_rot[:, self._free_joints] = quat_to_exp(joint_quat)
         state.joint_vel[:, self._free_joints] = qvel[:, self._joint_qvel].float().view(rows, -1, 3)
         object_pose = qpos[:, self._object_qpos].view(rows, -1, 7)
         object_vel = qvel[:, self._object_qvel].view(rows, -1, 6)
@@ -55,11 +57,13 @@ class MujocoLayout:
         state.object_lin_vel.copy_(object_vel[..., :3])
         state.object_ang_vel.copy_(quat_rotate(state.object_quat, object_vel[..., 3:].float()))
 
-    def unpack_bodies(self, xpos: Tensor, xquat: Tensor, cvel: Tensor, subtree_com: Tensor, state: SimState) -> None:
+    def unpack_bodies(
+        self, xpos: Tensor, xquat: Tensor, cvel: Tensor, subtree_com: Tensor, state: SimState
+    ) -> None:
         """Writes poses and velocities of the body frames into state.
 
-        MuJoCo gives cvel (angular, linear) in world axes at the centre of mass of the whole tree; the velocity of
-        a body frame's origin is that carried over from there.
+        MuJoCo gives cvel (angular, linear) in world axes at the centre of mass of the whole tree; the
+        velocity of a body frame's origin is that carried over from there.
         """
         state.body_pos.copy_(xpos[:, self._bodies])
         state.body_quat.copy_(xquat[:, self._bodies])

@@ -10,8 +10,9 @@ from torch import Tensor
 class Rows:
     """Rows of a batch to be rewritten.
 
-    On the CPU `index` names just the selected rows. On a GPU, where counting them would stall the device, `index`
-    names every row and `mask` tells which of them count. Code computes values for `index` and calls `write`.
+    On the CPU `index` names just the selected rows. On a GPU, where counting them would stall the device,
+    `index` names every row and `mask` tells which of them count. Code computes values for `index` and calls
+    `write`.
 
     index: (R,) long. mask: (R,) bool, whether that row is selected.
     """
@@ -36,4 +37,5 @@ class Rows:
             buffer[self.index] = torch.as_tensor(values, dtype=buffer.dtype)
         else:
             mask = self.mask.view(-1, *[1] * (buffer.dim() - 1))
-            buffer.copy_(torch.where(mask, torch.as_tensor(values, dtype=buffer.dtype, device=buffer.device), buffer))
+            values = torch.as_tensor(values, dtype=buffer.dtype, device=buffer.device)
+            buffer.copy_(torch.where(mask, values, buffer))

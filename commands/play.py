@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
 from commands.layers import CFG, read_layer
+from commands.output import check_output, open_viewer
 from commands.run_folder import env_layer
 from envs.config import EnvConfig
 from motions.errors import UserError
+from viewer.picture import PictureConfig
 
 ALIASES = {
     "--motion_file": ["env.motion_file"],
@@ -19,57 +20,69 @@ ALIASES = {
     "--seed": ["env.seed"],
     "--state_init": ["env.start.frame"],
 }
+MOST_FIGURES = 16
 
 
 @dataclass(frozen=True)
 class PlayConfig:
     """Run a policy in the environment of its run; cfg/play.yaml says what differs from training."""
 
+    checkpoint: Path | None = None
+    """Run folder, checkpoint or shipped policy."""
+    steps: int = 600
+    """Control steps to play."""
+    output: Path | None = None
+    """Write a video (.mp4) or a sheet of pictures (.png), of up to 16 environments side by side."""
+    fps: float = 30.0
+    """Pictures per second of the video."""
+    speed: float = 1.0
+    """Of the video; 1 is real time."""
     env: EnvConfig = field(default_factory=EnvConfig)
+    picture: PictureConfig = field(default_factory=PictureConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "fps", "speed"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} must be above 0, not {getattr(self, name)}")
 
 
 def main(argv: Sequence[str]) -> None:
     """Parses argv and plays."""
-    config, options = parse(argv)
-    _play(config, options)
+    config = parse(argv)
+    from gymnasium.spaces import flatdim
+
+    from agents.player import load_player
+    from envs.make import make_env
+
+    assert config.checkpoint is not None
+    with contextlib.closing(make_env(config.env)) as env:
+        size = flatdim(env.single_observation_space)
+        player = load_player(config.checkpoint, task=config.env.task, obs_size=size, device=env.device)
+        if config.output is None:
+            from commands.rollout import rollout
+
+            print(rollout(env, player.act, steps=config.steps))
+            return
+        from viewer.rollout import watch
+
+        rows = min(env.num_envs, MOST_FIGURES)
+        options = {"steps": config.steps, "fps": config.fps, "speed": config.speed}
+        with open_viewer(config.output, config.picture, **options) as viewer:
+            ghost = config.picture.ghost != "off"
+            reward = watch(env, player.act, viewer, config.steps, rows=rows, ghost=ghost)
+        print(f"{config.output}: {config.steps} steps, reward {reward:.3f}")
 
 
-def parse(argv: Sequence[str]) -> tuple[PlayConfig, dict[str, Any]]:
-    """The configuration, and the options beside it (checkpoint, config, steps, output); raises UserError."""
+def parse(argv: Sequence[str]) -> PlayConfig:
+    """The configuration: the run's environment < cfg/play.yaml < --config file < argv; raises UserError."""
     parser = ConfigParser("run.py play", PlayConfig, ALIASES)
-    parser.add_argument("--checkpoint", type=Path | None, help="Run folder, checkpoint or shipped policy.")
     parser.add_argument("--config", type=Path | None, help="YAML file of your own.")
-    parser.add_argument("--steps", type=int, default=600, help="Control steps to play.")
-    parser.add_argument("--output", type=Path | None, help="Write an MP4, or PNGs into a folder.")
     given = parser.given(argv)
     if not given.get("checkpoint"):
         raise UserError(f"{COMMAND_LINE}: --checkpoint is missing: the run folder or policy to play")
     layers = [env_layer(given["checkpoint"]), read_layer(CFG / "play.yaml")]
-    steps = given.get("steps", 600)
-    if steps < 1:
-        raise UserError(f"{COMMAND_LINE}: steps must be at least 1, not {steps}")
     if given.get("config"):
         layers.append(read_layer(given["config"]))
-    return parser.resolve(layers, argv), {"output": None, **given, "steps": steps}
-
-
-def _play(config: PlayConfig, options: dict[str, Any]) -> None:
-    from gymnasium.spaces import flatdim
-
-    from agents.player import load_player
-    from commands.rollout import rollout
-    from envs.vector_env import HOIVectorEnv
-
-    with contextlib.closing(HOIVectorEnv(config.env)) as env, contextlib.ExitStack() as stack:
-        player = load_player(
-            options["checkpoint"],
-            task=config.env.task,
-            obs_size=flatdim(env.single_observation_space),
-            device=env.device,
-        )
-        capture = None
-        if options["output"]:
-            from viewer.recorder import Recorder
-
-            capture = stack.enter_context(Recorder(env, options["output"])).capture
-        print(rollout(env, player.act, steps=options["steps"], after_step=capture))
+    config = parser.resolve(layers, argv)
+    check_output(config.output)
+    return config

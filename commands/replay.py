@@ -1,11 +1,13 @@
 """`run.py replay`: clips as they are, without physics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
+from commands.output import check_output, open_viewer
 from motions.errors import UserError
+from viewer.picture import PictureConfig
 
 
 @dataclass(frozen=True)
@@ -17,17 +19,24 @@ class ReplayConfig:
     clip: str = ""
     """Name or number (as `motions info` lists them) of one clip in a folder; all where empty."""
     output: Path | None = None
-    """Write an MP4, or PNGs into a folder."""
+    """Write a video (.mp4) or a sheet of pictures (.png)."""
+    fps: float = 30.0
+    """Pictures per second of the video."""
     speed: float = 1.0
-    """1 is real time."""
+    """Of the video; 1 is real time."""
+    picture: PictureConfig = field(default_factory=PictureConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("fps", "speed"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} must be above 0, not {getattr(self, name)}")
 
 
 def main(argv: Sequence[str]) -> None:
     """Parses argv and replays."""
     config = parse(argv)
-    from viewer.replay import replay
-
     from motions.formats import load_clips
+    from viewer.replay import replay
 
     assert config.motion_file is not None
     clips = load_clips(config.motion_file)
@@ -35,7 +44,12 @@ def main(argv: Sequence[str]) -> None:
         clips = [clip for index, clip in enumerate(clips) if config.clip in (clip.name, str(index))]
         if not clips:
             raise UserError(f"{COMMAND_LINE}: no clip '{config.clip}' in {config.motion_file}")
-    replay(clips, output=config.output, speed=config.speed)
+    frames = sum(clip.num_frames for clip in clips)
+    with open_viewer(
+        config.output, config.picture, steps=frames, fps=config.fps, speed=config.speed
+    ) as viewer:
+        replay(clips, viewer)
+    print(f"{config.output}: {len(clips)} clips, {frames} frames")
 
 
 def parse(argv: Sequence[str]) -> ReplayConfig:
@@ -43,6 +57,7 @@ def parse(argv: Sequence[str]) -> ReplayConfig:
     config = ConfigParser("run.py replay", ReplayConfig).resolve([], argv)
     if config.motion_file is None:
         raise UserError(f"{COMMAND_LINE}: --motion_file is missing: the clip or folder to replay")
-    if not config.speed > 0:
-        raise UserError(f"{COMMAND_LINE}: speed must be above 0, not {config.speed}")
+    if config.output is None:
+        raise UserError(f"{COMMAND_LINE}: --output is missing: the .mp4 or .png to write")
+    check_output(config.output)
     return config

@@ -31,10 +31,8 @@ class Rollout:
 
 
 @torch.no_grad()
-def rollout(
-    env: Any, act: Callable[[Tensor], Tensor], *, steps: int, after_step: Callable[[], None] | None = None
-) -> Rollout:
-    """Runs act, observations (N, O) -> actions (N, A), for steps; after_step follows each one."""
+def rollout(env: Any, act: Callable[[Tensor], Tensor], *, steps: int) -> Rollout:
+    """Runs act, observations (N, O) -> actions (N, A),."""
     obs, _ = env.reset()
     reward_sum = torch.zeros((), dtype=torch.float64)
     terms: dict[str, float] = {}
@@ -47,6 +45,4 @@ def rollout(
         terminated += int(failed.sum())
         truncated += int((ended & ~failed).sum())
         diverged += int(info["diverged"].sum()) if "diverged" in info else 0
-        if after_step is not None:
-            after_step()
     return Rollout(steps, env.num_envs, float(reward_sum) / steps, terms, terminated, truncated, diverged)

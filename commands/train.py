@@ -64,11 +64,11 @@ def _resumed(given: dict[str, Any]) -> list[Layer]:
 def _train(config: TrainConfig, options: dict[str, Any]) -> None:
     from agents.training import train
     from commands.warm_start import warm_start
-    from envs.vector_env import HOIVectorEnv
+    from envs.make import make_env
 
     resume = options.get("resume")
     folder = resume or options.get("run_dir") or _new_folder(config.env.task)
-    with contextlib.closing(HOIVectorEnv(config.env)) as env:
+    with contextlib.closing(make_env(config.env)) as env:
         result = train(
             folder,
             env,

@@ -228,9 +228,9 @@ def test_play_takes_the_environment_of_the_run(tmp_path: Path):
     checkpoint.mkdir(parents=True)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(to_plain(config)))
     for path in (tmp_path, checkpoint):
-        played, options = play.parse(["--checkpoint", str(path), "--steps", "9"])
+        played = play.parse(["--checkpoint", str(path), "--steps", "9"])
         assert (played.env.task, played.env.num_envs, played.env.seed) == ("locomotion", 1, 5)
-        assert options["steps"] == 9
+        assert (played.steps, played.checkpoint) == (9, path)
     with pytest.raises(UserError, match="no config.yaml in it or above it"):
         play.parse(["--checkpoint", str(tmp_path.parent)])
 
@@ -273,6 +273,12 @@ def test_the_published_recipe_is_the_published_one():
         (["play"], "--checkpoint is missing"),
         (["play", "--checkpoint", "nowhere"], "no run, checkpoint or policy at nowhere"),
         (["replay"], "--motion_file is missing"),
+        (["replay", "--motion_file", "clips"], "--output is missing"),
+        (["replay", "--motion_file", "clips", "--output", "clip.avi"], "output must end in .mp4 or .png"),
+        (
+            ["replay", "--motion_file", "clips", "--speed", "0"],
+            "command line: speed must be above 0, not 0.0",
+        ),
         (["record"], "record needs --checkpoint (a policy) or --motion_file (clips)"),
         (["motions", "inf"], "unknown action 'inf'; the nearest is 'info'"),
         (["motions", "info"], "--motion_file is missing"),

@@ -77,7 +77,7 @@ def code_runners(tree: ast.AST) -> Iterator[str]:
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
-        keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        keywords = {keyword.arg or "**": ast.unparse(keyword.value) for keyword in node.keywords}
         if called in RUNS_CODE or called.startswith(UNPICKLERS):
             yield called
         if called == "torch.load" and keywords.get("weights_only") != "True":

@@ -1,6 +1,6 @@
 """One recorded motion of a humanoid and its objects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,13 +37,13 @@ class Clip:
     skill: int
     skeleton: str
     fps: float
-    root_pos: np.ndarray
-    root_rot: np.ndarray
-    joint_rot: np.ndarray
-    body_pos: np.ndarray | None
-    object_pos: np.ndarray
-    object_rot: np.ndarray
-    contact: np.ndarray
+    root_pos: np.ndarray = field(repr=False)
+    root_rot: np.ndarray = field(repr=False)
+    joint_rot: np.ndarray = field(repr=False)
+    body_pos: np.ndarray | None = field(repr=False)
+    object_pos: np.ndarray = field(repr=False)
+    object_rot: np.ndarray = field(repr=False)
+    contact: np.ndarray = field(repr=False)
 
     def __post_init__(self) -> None:
         problem = _problem_of(self)

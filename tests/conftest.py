@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from motions.clip import Clip
+from motions.demo import CLIP_DIR
+from motions.formats import load_clips
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -13,3 +17,9 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no published data: {SHARED} is not there")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def demo_clips() -> dict[str, Clip]:
+    """The committed demo clips by name."""
+    return {clip.name: clip for clip in load_clips(CLIP_DIR)}

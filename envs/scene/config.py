@@ -33,7 +33,7 @@ class SceneConfig:
     """locked: fingers are fixed to the wrist in the clips' mean pose; about five times faster."""
     objects: tuple[BallConfig, ...] = field(default_factory=lambda: (BallConfig(),))
     self_collision: bool = False
-    """Whether the humanoid's bodies collide with each other (adjacent and resting-overlap pairs never do)."""
+    """Whether the humanoid's bodies collide with each other (neighbours and parts of one hand never do)."""
     physics_hz: int = 120
     """Physics rate [Hz]; a multiple of the control rate."""
     control_hz: int = 60

@@ -1,6 +1,7 @@
 """A compiled scene: the MuJoCo model and where each of its parts stands in the state."""
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import mujoco
@@ -79,7 +80,7 @@ def build_scene(config: SceneConfig, locked_pose: np.ndarray | None = None) -> S
     names = tuple(item.name for item in config.objects)
     add_contact_sensors(spec, skeleton.body_names, names)
     if config.self_collision:
-        _exclude_resting_overlaps(spec, skeleton)
+        _exclude_within_hands(spec, skeleton)
     return Scene(config=config, skeleton=skeleton, model=spec.compile(), locked_pose=pose)
 
 
@@ -90,14 +91,12 @@ def _add_lights(spec: mujoco.MjSpec) -> None:
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1920, 1080
 
 
-def _exclude_resting_overlaps(spec: mujoco.MjSpec, skeleton: Skeleton) -> None:
-    """Bodies that already overlap at rest must not push each other apart for ever."""
-    model = spec.compile()
-    data = mujoco.MjData(model)
-    data.qpos[2] = 10.0  # away from ground and objects
-    mujoco.mj_forward(model, data)
-    humanoid = set(skeleton.body_names)
-    for first, second in {tuple(sorted(pair)) for pair in model.geom_bodyid[data.contact.geom].tolist()}:
-        names = model.body(first).name, model.body(second).name
-        if humanoid.issuperset(names):
-            spec.add_exclude(bodyname1=names[0], bodyname2=names[1])
+def _exclude_within_hands(spec: mujoco.MjSpec, skeleton: Skeleton) -> None:
+    """Fingers of one hand overlap at rest and in many recorded frames; they must not push each other apart."""
+    hand_of: dict[int, int] = {}
+    for body in sorted(skeleton.hands):
+        hand_of[body] = hand_of.get(skeleton.parents[body], body)
+    for first, second in itertools.combinations(hand_of, 2):
+        if hand_of[first] == hand_of[second]:
+            names = skeleton.body_names
+            spec.add_exclude(bodyname1=names[first], bodyname2=names[second])

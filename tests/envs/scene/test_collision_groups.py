@@ -1,6 +1,7 @@
 """Who collides with whom, and with which contact."""
 
 from itertools import pairwise
+from typing import Literal
 
 import mujoco
 import numpy as np
@@ -40,31 +41,42 @@ def test_self_collision_is_a_choice(plain: Scene, self_colliding: Scene) -> None
     assert collide(self_colliding.model, "L_Wrist", "R_Hip")
 
 
-def contacts_at_rest(scene: Scene) -> np.ndarray:
+def inner_contacts(scene: Scene, pose: dict[str, tuple[float, float, float, float]]) -> set[frozenset[str]]:
+    """Pairs of the humanoid's bodies that touch when the named joints are turned so, high above the floor."""
     data = mujoco.MjData(scene.model)
     data.qpos[2] = 5.0
-    data.joint("second").qpos[0] = 3.0
+    for joint, quat in pose.items():
+        data.joint(joint).qpos = quat
     mujoco.mj_forward(scene.model, data)
-    return data.contact.geom
+    pairs = scene.model.geom_bodyid[data.contact.geom].tolist()
+    humanoid = set(scene.body_ids)
+    return {
+        frozenset(scene.model.body(body).name for body in pair) for pair in pairs if humanoid.issuperset(pair)
+    }
 
 
-def test_resting_humanoid_does_not_push_itself(self_colliding: Scene) -> None:
-    humanoid = set(self_colliding.body_ids)
-    pairs = self_colliding.model.geom_bodyid[contacts_at_rest(self_colliding)]
-    assert not any(humanoid.issuperset(pair) for pair in pairs.tolist())
+@pytest.mark.parametrize("skeleton", ["mocap", "parahome"])
+def test_resting_humanoid_does_not_push_itself(skeleton: Literal["mocap", "parahome"]) -> None:
+    assert inner_contacts(build_scene(SceneConfig(skeleton=skeleton, self_collision=True)), {}) == set()
+
+
+def test_a_fist_does_not_push_itself_but_touches_the_other_hand(self_colliding: Scene) -> None:
+    half = np.sqrt(0.5)
+    fingers = [
+        name for name in self_colliding.skeleton.body_names if name.startswith("L_") and name[-1] in "123"
+    ]
+    assert inner_contacts(self_colliding, {name: (half, 0, 0, -half) for name in fingers}) == set()
+    clapping = {"L_Shoulder": (half, 0, -half, 0), "R_Shoulder": (half, 0, half, 0)}
+    toward = {"L_Thorax": (0.97, 0, -0.24, 0), "R_Thorax": (0.97, 0, 0.24, 0)}
+    pairs = inner_contacts(self_colliding, clapping | toward)
+    assert any({name[0] for name in pair} == {"L", "R"} for pair in pairs)
 
 
 def test_bodies_meet_where_they_may(self_colliding: Scene) -> None:
     """Legs crossed like an X touch; with self_collision off they pass through each other."""
-    for scene, expected in ((self_colliding, True), (build_scene(SceneConfig()), False)):
-        data = mujoco.MjData(scene.model)
-        data.qpos[2] = 5.0
-        for side, angle in (("L", -0.3), ("R", 0.3)):
-            data.joint(f"{side}_Hip").qpos = [np.cos(angle / 2), 0, 0, np.sin(angle / 2)]
-        mujoco.mj_forward(scene.model, data)
-        humanoid = set(scene.body_ids)
-        pairs = scene.model.geom_bodyid[data.contact.geom].tolist()
-        assert any(humanoid.issuperset(pair) for pair in pairs) == expected
+    crossed = {"L_Hip": (0.989, 0, 0, -0.149), "R_Hip": (0.989, 0, 0, 0.149)}
+    assert inner_contacts(build_scene(SceneConfig()), crossed) == set()
+    assert inner_contacts(self_colliding, crossed) == {frozenset(("L_Hip", "R_Hip"))}
 
 
 def test_ball_bounces_off_the_floor_but_meets_hands_softly(plain: Scene) -> None:

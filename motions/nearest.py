@@ -15,6 +15,8 @@ from motions.similarity import Features
 
 # Rounding of the bound in float64, relative to squared norms, with room to spare.
 _SLACK = 1e-12
+# Cost of pairs that may not be taken.
+_FORBIDDEN = 1e300
 # Pairs whose angles are computed at a time: on a CPU (True) what fits its cache.
 _PAIRS_PER_STEP = {True: 2**11, False: 2**17}
 
@@ -63,6 +65,7 @@ def nearest(
     Returns:
         Index (R,) into the table, -1 where there is none, and cost (R,), infinite there.
     """
+    limit = min(limit, _FORBIDDEN / 2)
     index = torch.full((len(query),), -1, device=query.place.device)
     cost = torch.full((len(query),), torch.inf, dtype=query.place.dtype, device=query.place.device)
     # Bound, comparison and the places of the pairs that pass: about four times the bound.
@@ -71,7 +74,7 @@ def nearest(
         part = query[chunk]
         bound = _bound(part, table)
         if allowed is not None:
-            bound.masked_fill_(~allowed[chunk], torch.inf)
+            bound.masked_fill_(~allowed[chunk], _FORBIDDEN)
         row, column = _contenders(part, table, bound, limit, _SLACK * table.norm.max())
         exact = _exact(part, table, row, column, bound[row, column])
         index[chunk], cost[chunk] = cheapest(len(chunk), len(table), row, column, exact, limit)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from motions.frames import Frames
-from motions.rotations import exp_to_quat, heading_inverse, quat_mul, quat_rotate
+from motions.rotations import exp_to_quat, heading_inverse, normalize, quat_mul, quat_rotate
 from motions.skeleton import Skeleton
 
 
@@ -119,11 +119,12 @@ def features(poses: Poses, weights: SimilarityWeights) -> Features:
         (weights.root_height, poses.root_pos[:, 2:]),
     )
     angular = ((weights.root_rot, poses.root_quat[:, None]), (weights.joint_rot, poses.joint_quat))
-    used = [(weight, values) for weight, values in angular if weight]
+    none = poses.root_pos[:, :0]
+    quats = [quat for weight, quat in angular if weight]
     return Features(
-        linear=torch.cat([_scaled(weight, values) for weight, values in linear if weight], dim=1),
-        quat=torch.cat([values for _, values in used], dim=1),
-        angle_weight=torch.cat([_shared(weight, values) for weight, values in used]),
+        linear=torch.cat([none, *(_scaled(weight, values) for weight, values in linear if weight)], dim=1),
+        quat=normalize(torch.cat([poses.joint_quat[:, :0], *quats], dim=1)),
+        angle_weight=torch.cat([none[0], *(_shared(weight, quat) for weight, quat in angular if weight)]),
     )
 
 

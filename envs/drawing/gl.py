@@ -7,37 +7,51 @@ import platform
 import subprocess
 import sys
 
+import mujoco
+from mujoco.rendering.classic import gl_context
+
 from motions.errors import UserError
 
-# In order of preference: EGL runs on a GPU where there is one, OSMesa on any processor.
+# In order of preference: EGL draws on a GPU where there is one, OSMesa on any processor.
 _HEADLESS = ("egl", "osmesa")
-_PROBE = "from mujoco.{backend} import GLContext; context = GLContext(8, 8); context.make_current(); context.free()"
+_PROBE = "from mujoco.{} import GLContext; context = GLContext(8, 8); context.make_current(); context.free()"
 _PROBE_SECONDS = 60
-_INSTALL = "install EGL or OSMesa (Debian, Ubuntu: apt-get install libegl1 libegl-mesa0, or: libosmesa6)"
+_ADVICE = "install EGL (Debian, Ubuntu: apt-get install libegl1 libegl-mesa0) or OSMesa (libosmesa6)"
 
 
 class NoOpenGL(UserError):
     """There is no OpenGL that can draw off screen."""
 
 
+def offscreen_renderer(model: mujoco.MjModel, width: int, height: int) -> mujoco.Renderer:
+    """A renderer [pixels] that needs no display; to be closed by the caller.
+
+    MUJOCO_GL is obeyed where it is set; otherwise EGL, then OSMesa is taken. Raises NoOpenGL, which names the
+    packages to install.
+    """
+    backend = find_offscreen_gl()
+    try:
+        return mujoco.Renderer(model, height=height, width=width)
+    except Exception as error:  # every OpenGL reports its failures with other exception types
+        raise _failure(backend, error) from None
+
+
 @functools.cache
-def use_offscreen_gl() -> str:
-    """Chooses MuJoCo's off-screen OpenGL for this process; returns its name.
+def find_offscreen_gl() -> str:
+    """Chooses MuJoCo's OpenGL for this process and returns its name; raises NoOpenGL.
 
-    MUJOCO_GL is obeyed where it is set. Otherwise EGL and OSMesa are tried in this order. MuJoCo looks at MUJOCO_GL
-    only when it is imported, so the choice is put where its renderer looks for it later; the environment is set
-    too, for child processes.
-
-    Raises NoOpenGL, which names the packages to install.
+    MuJoCo looks at MUJOCO_GL only while it is imported, which may be long ago, so the choice is put where its
+    renderer finds it.
     """
     wanted = os.environ.get("MUJOCO_GL", "").lower().strip()
-    if platform.system() != "Linux":
+    if platform.system() != "Linux" or (wanted and wanted not in _HEADLESS):
         return wanted or "default"
-    if wanted and wanted not in _HEADLESS:
-        return wanted
     backend = wanted or _first_working()
-    _install_backend(backend)
-    os.environ["MUJOCO_GL"] = backend
+    try:
+        context = importlib.import_module(f"mujoco.{backend}").GLContext
+    except Exception as error:  # PyOpenGL reports a missing library with many exception types
+        raise _failure(backend, error) from None
+    gl_context.GLContext = context
     return backend
 
 
@@ -47,28 +61,22 @@ def _first_working() -> str:
     for backend in _HEADLESS:
         if settled in ("", backend) and _works(backend):
             return backend
-    raise NoOpenGL(f"cannot draw without a display: neither EGL nor OSMesa works here; {_INSTALL}")
+    raise NoOpenGL(f"cannot draw without a display: neither EGL nor OSMesa works here; {_ADVICE}")
 
 
 def _works(backend: str) -> bool:
-    """Whether a context can be made; tried in a child, because a failed try spoils PyOpenGL for the next one."""
+    """Whether a context can be made, tried in a child: a failed try spoils PyOpenGL for the next one."""
     environment = {**os.environ, "MUJOCO_GL": "disable", "PYOPENGL_PLATFORM": backend}
+    command = [sys.executable, "-c", _PROBE.format(backend)]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROBE.format(backend=backend)],
-            env=environment,
-            capture_output=True,
-            timeout=_PROBE_SECONDS,
+        return (
+            subprocess.run(command, env=environment, capture_output=True, timeout=_PROBE_SECONDS).returncode
+            == 0
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return done.returncode == 0
 
 
-def _install_backend(backend: str) -> None:
-    try:
-        context = importlib.import_module(f"mujoco.{backend}").GLContext
-    except Exception as error:  # PyOpenGL reports a missing library with many exception types
-        reason = str(error).split("\n")[0]
-        raise NoOpenGL(f"cannot draw with MUJOCO_GL={backend} ({reason}); unset MUJOCO_GL or {_INSTALL}") from None
-    importlib.import_module("mujoco.rendering.classic.gl_context").GLContext = context
+def _failure(backend: str, error: Exception) -> NoOpenGL:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return NoOpenGL(f"cannot draw with OpenGL '{backend}' ({reason:.120}); unset MUJOCO_GL, or {_ADVICE}")

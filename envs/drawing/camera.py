@@ -1,0 +1,102 @@
+"""A camera that keeps a humanoid and what it handles in view."""
+
+import math
+
+import mujoco
+import numpy as np
+
+from envs.drawing.pose import Pose
+from envs.drawing.stage import FIELD_OF_VIEW
+from motions.skeleton import Skeleton
+
+# The camera stands this far round from straight ahead of the humanoid, to its right [degrees].
+_QUARTER_VIEW = 40.0
+_ELEVATION = -12.0
+# Room around the root [m]: to each side, and to the top of an upright head.
+_SIDE, _HEAD_ROOM = 0.65, 1.85
+_OBJECT_ROOM, _FLOOR_ROOM = 0.2, -0.1
+# Objects farther from the root than this are left out of the picture [m].
+_REACH = 4.0
+_NEAREST, _FARTHEST = 2.9, 8.0
+# The picture is this much larger than what must be seen: near parts look larger than those at the root.
+_MARGIN = 1.15
+# Seconds in which the camera catches up with the root, and with a wider or a closer view around it.
+_ROOT_LAG, _WIDEN_LAG, _CLOSE_LAG = 0.08, 0.08, 0.6
+# A root that is farther away than these speeds [m/s] and this start [m] explain has been put somewhere else.
+_FASTEST, _JUMP = 10.0, 0.3
+
+
+class FollowCamera:
+    """Follows the root smoothly, far enough away that the objects near it are in the picture too.
+
+    aspect: width over height of the picture. azimuth [degrees]: direction of view; None takes one that shows
+    the humanoid from its front right. room_right: how much more to show on the picture's right side [m].
+    """
+
+    def __init__(
+        self, skeleton: Skeleton, aspect: float, azimuth: float | None = None, room_right: float = 0.0
+    ):
+        self._hips = _hips(skeleton)
+        self._room_right = room_right
+        self._half_height = math.tan(math.radians(FIELD_OF_VIEW) / 2)
+        self._half_width = self._half_height * aspect
+        self._fixed_azimuth = azimuth
+        self._root = np.full(3, np.inf)
+        self._framing = np.zeros(4)
+        self.view = mujoco.MjvCamera()
+        self.view.elevation = _ELEVATION
+
+    @property
+    def right(self) -> np.ndarray:
+        """Unit vector (3,) in the world that points to the right side of the picture."""
+        turn = math.radians(self.view.azimuth)
+        return np.array((math.sin(turn), -math.cos(turn), 0.0))
+
+    def follow(self, pose: Pose, dt: float) -> mujoco.MjvCamera:
+        """The view of pose, dt [s] after the last one."""
+        root = pose.body_pos[0] * (1.0, 1.0, 0.0)
+        if np.linalg.norm(root - self._root) > _JUMP + _FASTEST * dt:
+            self._aim(pose)
+            self._root, self._framing = root, self._frame(root, pose)
+        self._root = self._root + (root - self._root) * _share(dt, _ROOT_LAG)
+        framing = self._frame(root, pose)
+        lag = _WIDEN_LAG if framing[3] > self._framing[3] else _CLOSE_LAG
+        self._framing = self._framing + (framing - self._framing) * _share(dt, lag)
+        self.view.lookat[:] = self._root + self._framing[:3]
+        self.view.distance = self._framing[3]
+        return self.view
+
+    def _aim(self, pose: Pose) -> None:
+        if self._fixed_azimuth is not None:
+            self.view.azimuth = self._fixed_azimuth
+            return
+        left = pose.body_pos[self._hips[0]] - pose.body_pos[self._hips[1]]
+        facing = math.degrees(math.atan2(-left[0], left[1]))
+        self.view.azimuth = facing + 180.0 - _QUARTER_VIEW
+
+    def _frame(self, root: np.ndarray, pose: Pose) -> np.ndarray:
+        """Where to look, relative to the root's place on the floor, and from how far: (4,) [m]."""
+        sides = [-_SIDE, _SIDE]
+        heights = [_FLOOR_ROOM, max(_HEAD_ROOM, float(pose.body_pos[:, 2].max()) + 0.2)]
+        for offset in pose.object_pos - root:
+            if np.linalg.norm(offset) < _REACH:
+                across = float(offset @ self.right)
+                sides += [across - _OBJECT_ROOM, across + _OBJECT_ROOM]
+                heights.append(float(offset[2]) + _OBJECT_ROOM)
+        sides.append(max(sides) + self._room_right)
+        half_width, half_height = (max(sides) - min(sides)) / 2, (max(heights) - min(heights)) / 2
+        distance = _MARGIN * max(half_width / self._half_width, half_height / self._half_height)
+        middle = (min(sides) + half_width) * self.right + (0.0, 0.0, min(heights) + half_height)
+        return np.append(middle, np.clip(distance, _NEAREST, _FARTHEST))
+
+
+def _share(dt: float, lag: float) -> float:
+    return 1.0 - math.exp(-dt / lag)
+
+
+def _hips(skeleton: Skeleton) -> tuple[int, int]:
+    """Body indices of the left and the right hip."""
+    hips = [index for index, name in enumerate(skeleton.body_names) if name.endswith("Hip")]
+    left = next(index for index in hips if skeleton.body_names[index].startswith(("L", "jL")))
+    right = next(index for index in hips if index != left)
+    return left, right

@@ -1,0 +1,70 @@
+"""Draws poses into pictures."""
+
+import math
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+
+from envs.drawing.gl import offscreen_renderer
+from envs.drawing.look import ObjectLook
+from envs.drawing.pose import Pose
+from envs.drawing.stage import GHOST, MAIN, Stage
+from motions.errors import UserError
+from motions.skeleton import Skeleton
+
+_SUN_DISTANCE = 5.0
+_SMALLEST, _LARGEST = 16, 4096
+
+
+class PoseRenderer:
+    """Draws one figure, and a ghost of it where asked for, into pictures of one size [pixels].
+
+    Raises UserError for a size that cannot be drawn, and NoOpenGL where there is nothing to draw with.
+    """
+
+    def __init__(
+        self, skeleton: Skeleton, objects: Sequence[ObjectLook], width: int, height: int, ghost: bool = False
+    ):
+        if min(width, height) < _SMALLEST or max(width, height) > _LARGEST:
+            limits = f"{_SMALLEST} to {_LARGEST} pixels a side"
+            raise UserError(f"picture size {width} x {height}: expected {limits}")
+        self._stage = Stage(skeleton, objects, ghost)
+        self._has_ghost = ghost
+        buffer = self._stage.model.vis.global_
+        buffer.offwidth, buffer.offheight = width, height
+        self._renderer = offscreen_renderer(self._stage.model, width, height)
+
+    def draw(
+        self,
+        pose: Pose,
+        view: mujoco.MjvCamera,
+        ghost: Pose | None = None,
+        ghost_offset: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The picture (height, width, 3) uint8 of a pose, with the ghost moved by ghost_offset (3,) [m]."""
+        self._stage.place(MAIN, pose)
+        if self._has_ghost:
+            self._stage.place(GHOST, ghost, ghost_offset)
+        self._stage.update()
+        self._renderer.update_scene(self._stage.data, view)
+        scene = self._renderer.scene
+        for geom in scene.geoms[: scene.ngeom]:
+            if 0.0 < geom.rgba[3] < 1.0:
+                geom.category = mujoco.mjtCatBit.mjCAT_DECOR  # casts no shadow
+        sun = scene.lights[1]  # 0 is the headlight
+        # The sun stands over the camera's shoulder; shadows are drawn around the point it looks at.
+        sun.dir = _sun_direction(view.azimuth)
+        sun.pos = view.lookat - _SUN_DISTANCE * sun.dir
+        return self._renderer.render()
+
+    def close(self) -> None:
+        """Frees the OpenGL context."""
+        self._renderer.close()
+
+
+def _sun_direction(azimuth: float) -> np.ndarray:
+    """Where the light shines to, for a camera that looks along azimuth [degrees]."""
+    turn = math.radians(azimuth - 40.0)
+    light = np.array((0.85 * math.cos(turn), 0.85 * math.sin(turn), -1.0))
+    return light / np.linalg.norm(light)

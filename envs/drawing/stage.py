@@ -1,0 +1,185 @@
+"""The model that is drawn: sky, floor, sun, and figures whose every body is posed from outside.
+
+It knows no physics, so any engine and any clip is drawn from the same few poses.
+"""
+
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+
+from envs.drawing.look import (
+    BALL_SEAM,
+    BODY,
+    FLOOR,
+    GHOST_ALPHA,
+    GHOST_COLOUR,
+    HAND,
+    HORIZON,
+    OBJECTS,
+    TOUCH,
+    ZENITH,
+    Colour,
+    ObjectLook,
+)
+from envs.drawing.pose import Pose
+from motions.skeleton import Shape, Skeleton
+
+MAIN, GHOST = "main", "ghost"
+FIELD_OF_VIEW = 40.0  # vertical [degrees]
+_BONE, _TRUNK_BONE = 0.035, 0.085  # radius [m]
+_CHANGES_COLOUR, _KEEPS_COLOUR = 0, 1  # geom groups
+
+
+class Stage:
+    """A main figure, and a ghost figure where asked for: a humanoid and its objects each, posed by `place`.
+
+    model and data are MuJoCo's; only poses and colours change.
+    """
+
+    def __init__(self, skeleton: Skeleton, objects: Sequence[ObjectLook], ghost: bool = False):
+        self._figures = (MAIN, GHOST) if ghost else (MAIN,)
+        spec = mujoco.MjSpec()
+        _set_the_scene(spec)
+        for figure in self._figures:
+            _add_humanoid(spec, figure, skeleton)
+            for index, look in enumerate(objects):
+                _add_object(spec, figure, index, look)
+        self.model = spec.compile()
+        self.data = mujoco.MjData(self.model)
+        self._parts = skeleton.num_bodies + len(objects)
+        self._geom_part = self.model.body_mocapid[self.model.geom_bodyid]  # -1: floor
+        self._own_rgba = self.model.geom_rgba.copy()
+
+    def place(self, figure: str, pose: Pose | None, offset: np.ndarray | None = None) -> None:
+        """Puts a figure where pose says, moved by offset (3,) [m]; None hides it."""
+        first = self._figures.index(figure) * self._parts
+        parts = slice(first, first + self._parts)
+        mine = (self._geom_part >= parts.start) & (self._geom_part < parts.stop)
+        self.model.geom_rgba[mine] = self._own_rgba[mine]
+        if pose is None:
+            self.model.geom_rgba[mine, 3] = 0.0
+            return
+        self.data.mocap_pos[parts] = np.concatenate((pose.body_pos, pose.object_pos))
+        if offset is not None:
+            self.data.mocap_pos[parts] += offset
+        self.data.mocap_quat[parts] = np.concatenate((pose.body_quat, pose.object_quat))
+        touching = np.flatnonzero(np.concatenate((pose.body_touch, pose.object_touch))) + first
+        touched = np.isin(self._geom_part, touching) & (self.model.geom_group == _CHANGES_COLOUR)
+        self.model.geom_rgba[touched, :3] = TOUCH
+
+    def update(self) -> None:
+        """Makes data follow the placed figures."""
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
+
+def _set_the_scene(spec: mujoco.MjSpec) -> None:
+    visual = spec.visual
+    visual.global_.fovy = FIELD_OF_VIEW
+    # Software OpenGL pays for every facet.
+    visual.quality.numslices, visual.quality.numstacks = 22, 12
+    visual.quality.shadowsize = 2048
+    visual.headlight.ambient = (0.38, 0.38, 0.40)
+    visual.headlight.diffuse = (0.25, 0.25, 0.25)
+    visual.headlight.specular = (0.0, 0.0, 0.0)
+    visual.rgba.haze = (*HORIZON, 1.0)
+    # Clip planes and the area with shadows are multiples of the extent.
+    spec.stat.extent, spec.stat.center = 3.0, (0.0, 0.0, 1.0)
+    visual.map.znear, visual.map.zfar = 0.02, 40.0
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=ZENITH,
+        rgb2=HORIZON,
+        width=256,
+        height=256,
+    )
+    spec.add_texture(
+        name="floor",
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        rgb1=FLOOR[0],
+        rgb2=FLOOR[1],
+        width=512,
+        height=512,
+    )
+    floor = spec.add_material(name="floor", texrepeat=(1, 1), texuniform=True, specular=0.1)
+    floor.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "floor"
+    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0, 0, 0.5), material="floor")
+    spec.worldbody.add_light(
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, diffuse=(0.5, 0.5, 0.48), specular=(0.25, 0.25, 0.25)
+    )
+
+
+def _add_humanoid(spec: mujoco.MjSpec, figure: str, skeleton: Skeleton) -> None:
+    """The collision shapes, joined by bones so that they do not hang in the air."""
+    bodies = [spec.worldbody.add_body(name=f"{figure}/{body.name}", mocap=True) for body in skeleton.bodies]
+    trunk = _trunk(skeleton)
+    for index, body in enumerate(skeleton.bodies):
+        colour = _rgba(HAND if index in skeleton.hands else BODY, figure)
+        _add_shape(bodies[index], body.shape, colour)
+        if index in skeleton.fingers:
+            continue  # a finger's own shape reaches to the next
+        for child, other in enumerate(skeleton.bodies):
+            if other.parent == index:
+                radius = _TRUNK_BONE if {index, child} <= trunk else _bone_radius(body.shape)
+                _add_bone(bodies[index], other.offset, radius, colour)
+
+
+def _trunk(skeleton: Skeleton) -> set[int]:
+    """Bodies on which both hands hang: the spine up to the chest."""
+
+    def ancestors(body: int) -> set[int]:
+        parent = skeleton.parents[body]
+        return set() if parent < 0 else {parent} | ancestors(parent)
+
+    return set.intersection(*(ancestors(hand) for hand in skeleton.hands))
+
+
+def _bone_radius(shape: Shape) -> float:
+    return 0.8 * shape.size[0] if shape.type == "capsule" else _BONE
+
+
+def _add_shape(element: mujoco.MjsBody, shape: Shape, rgba: Sequence[float]) -> None:
+    geom = element.add_geom(
+        type=getattr(mujoco.mjtGeom, f"mjGEOM_{shape.type.upper()}"),
+        size=np.pad(shape.size, (0, 3 - len(shape.size))),
+        rgba=rgba,
+    )
+    if shape.fromto is not None:
+        geom.fromto = shape.fromto
+    else:
+        geom.pos = shape.pos
+
+
+def _add_bone(parent: mujoco.MjsBody, offset: Sequence[float], radius: float, rgba: Sequence[float]) -> None:
+    if np.linalg.norm(offset) > 1e-6:
+        parent.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=(radius, 0, 0), fromto=(0, 0, 0, *offset), rgba=rgba
+        )
+
+
+def _add_object(spec: mujoco.MjSpec, figure: str, index: int, look: ObjectLook) -> None:
+    element = spec.worldbody.add_body(name=f"{figure}/object{index}", mocap=True)
+    rgba = _rgba(OBJECTS[index % len(OBJECTS)], figure)
+    if look.shape == "box":
+        element.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=look.size, pos=look.centre, rgba=rgba)
+        return
+    radius = look.size[0]
+    element.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=(radius, 0, 0), rgba=rgba)
+    for normal in np.eye(3):
+        # Discs whose rims stand out of the ball are its seams, by which its spin is seen.
+        half = 0.018 * radius * normal
+        element.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=(1.006 * radius, 0, 0),
+            fromto=(*-half, *half),
+            rgba=_rgba(BALL_SEAM, figure),
+            group=_KEEPS_COLOUR,
+        )
+
+
+def _rgba(colour: Colour, figure: str) -> tuple[float, float, float, float]:
+    return (*colour, 1.0) if figure == MAIN else (*GHOST_COLOUR, GHOST_ALPHA)

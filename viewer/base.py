@@ -1,0 +1,100 @@
+"""The viewer protocol: whoever shows clips or rollouts speaks it, whoever draws them implements it.
+
+viewer.begin(setup)            what is to be seen, again whenever that changes
+viewer.show(moments)           once a step, one moment for each figure
+viewer.closed                  the audience has left
+viewer.close()                 finish; also the end of a `with` block
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from envs.drawing.look import ObjectLook
+from envs.drawing.pose import Pose
+from motions.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is about to be shown: figures of one skeleton with objects, `steps` moments of each, dt [s] apart.
+
+    ghost: whether moments carry one.
+    """
+
+    skeleton: Skeleton
+    objects: tuple[ObjectLook, ...]
+    figures: int
+    dt: float
+    steps: int
+    ghost: bool = False
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One figure at one step.
+
+    ghost: where the reference is. skill, caption: what is shown, in large and in small letters. time: since
+    the begin [s]. label: the reference says that a hand holds an object; touch: a hand touches one. reward
+    and its terms: of the step, where there are any.
+    """
+
+    pose: Pose
+    skill: str
+    caption: str
+    time: float
+    label: bool
+    touch: bool
+    ghost: Pose | None = None
+    reward: float | None = None
+    reward_terms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Viewer(ABC):
+    """Shows figures step by step."""
+
+    @abstractmethod
+    def begin(self, setup: Setup) -> None:
+        """Gets ready for moments of setup; called again when another clip or scene follows."""
+
+    @abstractmethod
+    def show(self, moments: Sequence[Moment]) -> None:
+        """Shows the next step, one moment for each of setup.figures; returns when the next may come."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody looks any more."""
+        return False
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finishes what is shown and frees what it needs."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class NullViewer(Viewer):
+    """Shows nothing; counts, and leaves after `limit` steps."""
+
+    def __init__(self, limit: int | None = None):
+        self.limit = limit
+        self.setups: list[Setup] = []
+        self.shown: list[Sequence[Moment]] = []
+
+    def begin(self, setup: Setup) -> None:
+        self.setups.append(setup)
+
+    def show(self, moments: Sequence[Moment]) -> None:
+        self.shown.append(moments)
+
+    @property
+    def closed(self) -> bool:
+        return self.limit is not None and len(self.shown) >= self.limit
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,33 @@
+"""What the skill ids of the published clips stand for."""
+
+_NAMES = {
+    "mocap": {
+        0: "get up",
+        1: "pick up",
+        2: "shot",
+        6: "shot",
+        9: "shot",
+        10: "run without ball",
+        11: "dribble left",
+        12: "dribble right",
+        13: "dribble forward",
+        16: "chest pass",
+        22: "jump shot",
+        31: "layup",
+        34: "turnaround layup",
+    },
+    "parahome": {
+        1: "drink from cup",
+        2: "place book",
+        3: "place kettle",
+        4: "place pan",
+        5: "pour from kettle",
+        6: "get up from chair",
+        10: "pour from kettle into cup",
+    },
+}
+
+
+def skill_name(skeleton: str, skill: int) -> str:
+    """The name of a skill id on a skeleton, or "skill 7" where it has none."""
+    return _NAMES.get(skeleton, {}).get(skill, f"skill {skill}")

@@ -9,7 +9,7 @@ from envs.scene.config import SceneConfig
 
 @dataclass(frozen=True)
 class StartConfig:
-    """Where episodes start: on reference frames."""
+    """Where episodes start."""
 
     clip: int | None = None
     """Start only in this clip (index in the library); None draws one."""
@@ -17,6 +17,18 @@ class StartConfig:
     """Start only at this frame (2 or later); None draws one."""
     max_penetration: float | None = None
     """Leave out frames in which a hand is deeper than this inside an object [m]: such a start kicks the object."""
+    noise: float = 0.0
+    """Probability of a start in the neighbourhood of the reference (state transition field)."""
+    switch: float = 0.0
+    """Probability of a start in a linked state of another skill (stitched trajectory graph)."""
+    graph_file: str = ""
+    """Trajectory graph of the clips, for `switch`."""
+    buffer: bool = True
+    """Whether the reference waits, unrewarded, for starts that lie off it."""
+    adaptive: float = 0.0
+    """How much clips and start frames with low reward are favoured, 0 .. 1 (adaptive trajectory sampling)."""
+    adaptive_frames: bool = True
+    """Whether `adaptive` weights start frames too, and not only clips."""
 
 
 @dataclass(frozen=True)

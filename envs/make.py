@@ -35,7 +35,7 @@ def task_config(task: str, **overrides: Any) -> EnvConfig:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(EnvConfig)
     values = yaml.safe_load(path.read_text())["env"]
-    return parser.instantiate(parser.parse_object(_merged(values, overrides)))
+    return EnvConfig(**parser.instantiate(parser.parse_object(_merged(values, overrides))).as_dict())
 
 
 def _merged(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ DEEPMIMIC_WEIGHTS = RewardWeights(
 )
 
 
-class MotionState(Protocol):
+class TrackedState(Protocol):
     """What is compared; the simulator's state and a motion library's frames both are one.
 
     root_pos (N, 3) [m], root_quat (N, 4), joint_rot (N, J, 3) exp-maps [rad], joint_vel (N, J, 3) [rad/s],
@@ -87,8 +87,8 @@ class MotionState(Protocol):
     def object_ang_vel(self) -> Tensor: ...
 
 
-class ReferenceState(MotionState, Protocol):
-    """A MotionState with the contact label (N, K): 1 where the object is held."""
+class ReferenceState(TrackedState, Protocol):
+    """A TrackedState with the contact label (N, K): 1 where the object is held."""
 
     @property
     def contact(self) -> Tensor: ...
@@ -113,7 +113,7 @@ class RewardFunction:
 
     def __call__(
         self,
-        state: MotionState,
+        state: TrackedState,
         reference: ReferenceState,
         *,
         contacts: Contacts,
@@ -186,7 +186,7 @@ def _terms(
 
 
 def _errors(
-    state: MotionState,
+    state: TrackedState,
     reference: ReferenceState,
     contacts: Contacts,
     previous_joint_vel: Tensor,
@@ -235,7 +235,7 @@ def _mean_square(difference: Tensor) -> Tensor:
     return difference.square().flatten(1).mean(1)
 
 
-def _points(state: MotionState, key_bodies: Tensor) -> Tensor:
+def _points(state: TrackedState, key_bodies: Tensor) -> Tensor:
     """Root and key body positions, (N, 1 + P, 3)."""
     return torch.cat((state.root_pos[:, None], state.body_pos.index_select(1, key_bodies)), dim=1)
 

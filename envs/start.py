@@ -1,140 +1,157 @@
-"""Where episodes start: reference-state initialisation."""
+"""How episodes start: on the reference, near it, or where another skill was left."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from envs.config import EnvConfig
-from envs.penetration import hand_ball_penetration
+from envs.sampling import StartSampler
 from envs.scene.scene import Scene
-from envs.sim.base import StartState
-from motions.errors import UserError
-from motions.frames import Frames
+from envs.start_frames import start_frames
+from motions.graph import GraphError, TrajectoryGraph
 from motions.library import MotionLibrary
+from motions.neighbour import NeighbourSearch
+from motions.noise import perturb
 from motions.rotations import normalize
+from motions.state import MotionState
+from motions.stitching import align, buffer_frames
 
-# The first two frames of a clip have no usable velocity, the last leaves nothing to follow.
-FIRST_START = 2
-_LAST_START = -2
-# The published clip weights favour the pick-up skill.
-_PICKUP_SKILL, _PICKUP_WEIGHT = 1, 2.0
-# Half width [m] of the square, and the greatest height, in which an object without a role starts.
-_STRAY_RANGE = 5.0
+# Half width [m] of the square, and the greatest height, in which an object without a role starts; its speeds.
+_STRAY_RANGE, _STRAY_SPEED, _STRAY_SPIN = 5.0, 5.0, 0.1
 
 
 @dataclass(frozen=True)
 class EpisodeStart:
-    """Starts of R episodes: the clip and frame (R,) each follows, and the state to put its row into."""
+    """Starts of R episodes.
+
+    clip, frame: (R,) where on the reference they begin. wait: (R,) steps for which the reference stays at that frame.
+    state: what their rows are put into.
+    """
 
     clip: Tensor
     frame: Tensor
-    state: StartState
+    wait: Tensor
+    state: MotionState
 
 
-class ReferenceStart:
-    """Draws reference frames as starts.
+class EpisodeStarts:
+    """Draws starts of episodes.
 
-    A clip is drawn with equal weight among its skill's clips (pick-up counts double), a frame uniformly from
-    the clip's third to its last but one; missing frames never.
+    A start frame comes from the sampler. With probability `noise` the state is then moved into its neighbourhood, and
+    the reference starts at the frame of the clip nearest to it; failing that, with probability `switch`, it is the
+    state linked to that frame in the trajectory graph, laid over it: that of another skill. Either way the reference
+    waits for as many frames as the states are decades of similarity apart. (SkillMimic-V2: state transition field and
+    stitched trajectory graph.)
+
+    Raises UserError for settings that leave nothing to start on, or a graph of other clips.
     """
 
     def __init__(self, config: EnvConfig, library: MotionLibrary, scene: Scene, generator: torch.Generator):
-        self._library = library
-        self._scene = scene
-        self._generator = generator
-        self._frame_clip = torch.repeat_interleave(
-            torch.arange(library.num_clips, device=library.device), library.clip_length
-        )
+        self._library, self._scene, self._generator = library, scene, generator
+        self._config = config.start
         self._stray_skills = torch.tensor(config.objectless_skills, device=library.device)
-        allowed = self._allowed(config).float()
-        if not allowed.any():
-            raise UserError("no start frame is left: loosen start.clip, start.frame or start.max_penetration")
-        per_clip = torch.zeros_like(library.clip_length, dtype=torch.float32)
-        per_clip.index_add_(0, self._frame_clip, allowed)
-        self.frame_weight = allowed * (_clip_weight(library) / per_clip.clamp_min(1.0))[self._frame_clip]
+        self._lying_skills = torch.tensor(config.episode.lying_skills, device=library.device)
+        allowed = start_frames(config.start, library, scene)
+        self.sampler = StartSampler(library, allowed, config.start.adaptive, config.start.adaptive_frames)
+        self._search = self._graph = None
+        if config.start.noise > 0.0:
+            self._search = NeighbourSearch(library, scene.num_objects, config.objectless_skills)
+        if config.start.switch > 0.0:
+            self._graph = _load_graph(config.start.graph_file, library)
 
     def draw(self, count: int) -> EpisodeStart:
         """count starts."""
-        row = torch.multinomial(self.frame_weight, count, replacement=True, generator=self._generator)
-        clip = self._frame_clip[row]
-        frame = row - self._library.clip_start[clip]
-        stray = torch.isin(self._library.clip_skill[clip], self._stray_skills)
-        return EpisodeStart(clip, frame, self._state(self._library.reference(row), stray))
-
-    def _allowed(self, config: EnvConfig) -> Tensor:
-        library, start = self._library, config.start
-        frame = torch.arange(library.num_frames, device=library.device) - library.clip_start[self._frame_clip]
-        last = library.clip_length[self._frame_clip] + _LAST_START
-        allowed = library.valid & (frame >= FIRST_START) & (frame <= last)
-        if start.clip is not None:
-            if not 0 <= start.clip < library.num_clips:
-                raise UserError(f"start.clip {start.clip}: the library has clips 0 to {library.num_clips - 1}")
-            allowed &= self._frame_clip == start.clip
-        if start.frame is not None:
-            if start.frame < FIRST_START:
-                raise UserError(f"start.frame {start.frame}: the first usable frame is {FIRST_START}")
-            allowed &= frame == start.frame
-        if start.max_penetration is not None:
-            allowed &= self._penetration() <= start.max_penetration
-        return allowed
-
-    def _penetration(self) -> Tensor:
         library = self._library
-        frames = library.reference(torch.arange(library.num_frames, device=library.device))
-        depth = torch.full((library.num_frames,), -torch.inf, device=library.device)
-        for slot, ball in enumerate(self._scene.config.objects):
-            here = hand_ball_penetration(
-                library.skeleton,
-                frames.root_pos,
-                frames.root_quat,
-                frames.joint_rot,
-                frames.object_pos[:, slot],
-                ball.radius,
-            )
-            depth = torch.maximum(depth, here)
-        return depth
+        row = self.sampler.draw(count, self._generator)
+        clip = library.frame_clip[row]
+        frame = row - library.clip_start[clip]
+        stray = torch.isin(library.clip_skill[clip], self._stray_skills)
+        start = EpisodeStart(clip, frame, torch.zeros_like(frame), self._reference_state(row, stray))
+        near = self._chance(count, self._config.noise)
+        away = self._chance(count, self._config.switch) & ~near
+        if self._search is not None:
+            start = self._into_neighbourhood(start, near)
+        if self._graph is not None:
+            start = self._onto_other_skill(start, away, stray)
+        return start
 
-    def _state(self, frames: Frames, stray: Tensor) -> StartState:
-        objects = self._scene.num_objects
-        state = StartState(
-            root_pos=frames.root_pos.clone(),
-            root_quat=frames.root_quat.clone(),
-            root_lin_vel=frames.root_lin_vel.clone(),
-            root_ang_vel=frames.root_ang_vel.clone(),
-            joint_rot=frames.joint_rot.clone(),
-            joint_vel=frames.joint_vel.clone(),
-            object_pos=frames.object_pos[:, :objects].clone(),
-            object_quat=frames.object_quat[:, :objects].clone(),
-            object_lin_vel=frames.object_lin_vel[:, :objects].clone(),
-            object_ang_vel=frames.object_ang_vel[:, :objects].clone(),
+    def _into_neighbourhood(self, start: EpisodeStart, near: Tensor) -> EpisodeStart:
+        """Starts with noise in the rows near (R,), and the reference moved to the nearest frame."""
+        assert self._search is not None
+        rows = near.nonzero()[:, 0]
+        if len(rows) == 0:
+            return start
+        clip = start.clip[rows]
+        lying = torch.isin(self._library.clip_skill[clip], self._lying_skills)
+        noisy = perturb(start.state[rows], lying, self._generator)
+        found = self._search.find(clip, noisy)
+        frame = torch.where(found.frame < 0, start.frame[rows], found.frame)
+        return self._replaced(start, rows, noisy, frame, found.similarity)
+
+    def _onto_other_skill(self, start: EpisodeStart, away: Tensor, stray: Tensor) -> EpisodeStart:
+        """Starts in the linked state of another skill in the rows away (R,) that have a link."""
+        assert self._graph is not None
+        rows = away.nonzero()[:, 0]
+        if len(rows) == 0:
+            return start
+        links = self._graph.sample(start.clip[rows], start.frame[rows], self._generator)
+        linked = links.similarity > 0
+        rows, links = rows[linked], type(links)(*(part[linked] for part in links))
+        state = self._reference_state(self._library.frame_index(links.clip, links.frame), stray[rows])
+        here = start.state[rows]
+        aligned = align(state, here.root_pos, here.root_quat)
+        return self._replaced(start, rows, aligned, start.frame[rows], links.similarity)
+
+    def _replaced(
+        self, start: EpisodeStart, rows: Tensor, state: MotionState, frame: Tensor, similarity: Tensor
+    ) -> EpisodeStart:
+        """start with other rows: state, frame on the reference, and a wait where buffers are wanted."""
+        values = {
+            name: getattr(start.state, name).index_copy(0, rows, value) for name, value in vars(state).items()
+        }
+        wait = (
+            start.wait.index_copy(0, rows, buffer_frames(similarity)) if self._config.buffer else start.wait
         )
-        if objects:
-            self._scatter_objects(state, stray)
-        return state
+        return EpisodeStart(start.clip, start.frame.index_copy(0, rows, frame), wait, MotionState(**values))
 
-    def _scatter_objects(self, state: StartState, stray: Tensor) -> None:
-        """Objects of skills that use none start anywhere above the ground around the humanoid, at any speed up to
-        5 m/s, so that a policy learns to ignore them."""
+    def _reference_state(self, row: Tensor, stray: Tensor) -> MotionState:
+        """The state of library rows (R,); objects of skills without one are scattered where stray (R,)."""
+        state = MotionState.of(self._library.reference(row))
+        objects = self._scene.num_objects
+        names = [field.name for field in dataclasses.fields(MotionState) if field.name.startswith("object_")]
+        state = dataclasses.replace(state, **{name: getattr(state, name)[:, :objects] for name in names})
+        return self._scattered(state, stray) if objects else state
+
+    def _scattered(self, state: MotionState, stray: Tensor) -> MotionState:
+        """Objects of skills that use none start anywhere above the ground around the humanoid, at any speed, so that
+        a policy learns to ignore them."""
         where = stray.view(-1, 1, 1)
-        uniform = self._uniform(state.object_pos)
         lowest = max(ball.radius for ball in self._scene.config.objects)
-        pos = (2 * uniform - 1) * _STRAY_RANGE
+        place = self._uniform(state.object_pos)
+        pos = (2.0 * place - 1.0) * _STRAY_RANGE
         pos[..., :2] += state.root_pos[:, None, :2]
-        pos[..., 2] = lowest + uniform[..., 2] * (_STRAY_RANGE - lowest)
-        quat = normalize(torch.randn(state.object_quat.shape, generator=self._generator, device=pos.device))
-        state.object_pos.copy_(torch.where(where, pos, state.object_pos))
-        state.object_quat.copy_(torch.where(where, quat, state.object_quat))
-        speed = self._uniform(state.object_pos) * 5.0
-        state.object_lin_vel.copy_(torch.where(where, speed, state.object_lin_vel))
-        state.object_ang_vel.copy_(torch.where(where, self._uniform(state.object_pos) * 0.1, state.object_ang_vel))
+        pos[..., 2] = lowest + place[..., 2] * (_STRAY_RANGE - lowest)
+        quat = torch.randn(state.object_quat.shape, generator=self._generator, device=pos.device)
+        return dataclasses.replace(
+            state,
+            object_pos=torch.where(where, pos, state.object_pos),
+            object_quat=torch.where(where, normalize(quat), state.object_quat),
+            object_lin_vel=torch.where(where, _STRAY_SPEED * self._uniform(pos), state.object_lin_vel),
+            object_ang_vel=torch.where(where, _STRAY_SPIN * self._uniform(pos), state.object_ang_vel),
+        )
 
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._generator, device=like.device)
 
+    def _chance(self, count: int, probability: float) -> Tensor:
+        return torch.rand(count, generator=self._generator, device=self._library.device) < probability
 
-def _clip_weight(library: MotionLibrary) -> Tensor:
-    """(M,) weight of each clip: skills count alike, the clips of a skill share its weight."""
-    skills, inverse, counts = library.clip_skill.unique(return_inverse=True, return_counts=True)
-    per_skill = torch.where(skills == _PICKUP_SKILL, _PICKUP_WEIGHT, 1.0) / counts
-    return per_skill[inverse]
+
+def _load_graph(path: str, library: MotionLibrary) -> TrajectoryGraph:
+    if not path:
+        raise GraphError("start.switch needs start.graph_file; build one with `run.py graph build`")
+    graph = TrajectoryGraph.load(path, library.device)
+    graph.require(library)
+    return graph

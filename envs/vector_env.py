@@ -11,16 +11,17 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from conditioners.base import ConditionQuery, SkillConditioner
+from conditioners.base import ConditionQuery
 from conditioners.label import LabelConditioner
 from envs.config import EnvConfig
 from envs.contacts import Contacts, force_rule_contacts, pair_contacts
-from envs.observation import OBJECT_WIDTH, humanoid_observation, humanoid_width, object_observation
+from envs.masked_reward import masked_reward
+from envs.observer import Observer
 from envs.reward import REWARDS, object_free_rows
 from envs.scene.scene import build_scene
 from envs.sim import make_simulator
 from envs.sim.rows import Rows
-from envs.start import ReferenceStart
+from envs.start import EpisodeStarts
 from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
 from motions.clip import Clip
 from motions.demo import CLIP_DIR
@@ -28,6 +29,8 @@ from motions.errors import UserError
 from motions.formats import load_clips
 from motions.frames import Frames
 from motions.library import MotionLibrary
+
+_ROW_STATE = ("clip", "start_frame", "wait", "progress", "skill", "_returns", "_rewarded_steps")
 
 
 class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
@@ -37,7 +40,8 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
     humanoid, its objects and the condition that names the skill. Episodes begin on a reference frame and reset
     within the step that ends them: info["final_obs"] (N, O) is the observation before the reset.
 
-    Attributes (N,): clip, start_frame, progress (control steps since the start), skill.
+    Attributes (N,): clip and start_frame that the row follows, wait (steps for which the reference stays at that
+    frame), progress (control steps since the start), skill.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
@@ -52,15 +56,17 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.sim = make_simulator(config.engine, self.scene, config.num_envs, config.threads)
         self.device = self.sim.device
         self.num_envs = config.num_envs
-        self.conditioner: SkillConditioner = LabelConditioner()
+        self._observer = Observer(config, self.sim, LabelConditioner())
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
-        self._starts = ReferenceStart(config, self.library, self.scene, self._generator)
+        self._starts = EpisodeStarts(config, self.library, self.scene, self._generator)
         self._reward = REWARDS[config.reward.kind]
         self._set_spaces()
         self._set_indices()
-        self.clip, self.start_frame, self.progress, self.skill = (
-            torch.zeros(self.num_envs, dtype=torch.long, device=self.device) for _ in range(4)
+        self.clip, self.start_frame, self.wait, self.progress, self.skill = (
+            torch.zeros(self.num_envs, dtype=torch.long, device=self.device) for _ in range(5)
         )
+        self._returns = torch.zeros(self.num_envs, device=self.device)
+        self._rewarded_steps = torch.zeros(self.num_envs, device=self.device)
         self._joint_vel = torch.zeros_like(self.sim.state.joint_vel)
 
     def reset(
@@ -85,62 +91,49 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.sim.step(self.drive_targets(actions))
         self.progress += 1
         reference = self.reference()
-        reward = self._reward(
-            state,
-            reference,
-            contacts=self._contacts(),
-            previous_joint_vel=self._joint_vel,
-            object_free=self._object_free(),
-            key_bodies=self._key_bodies,
-            joints=self._joints,
-            weights=self.config.reward.weights,
-            rotation_difference=self.config.reward.rotation_difference,
-        )
         end = self._episode_end(reference)
-        diverged = state.diverged.clone()
-        total = torch.where(diverged, 0.0, reward.total)
+        reward, terms = self._rewards(reference)
         final_obs = self._observe(self._all_rows)
-        obs = final_obs
         done = end.terminated | end.truncated
-        rows = Rows.of(done)
-        if len(rows) > 0:
-            self._restart(rows)
-            obs = final_obs.clone()
-            rows.write(obs, self._observe(rows.index))
+        diverged = state.diverged.clone()
+        obs = self._next_episodes(done, final_obs)
         info = {
             "final_obs": final_obs,
             "_final_obs": done,
-            "reward_terms": reward.terms,
+            "reward_terms": terms,
             "diverged": diverged,
             "end_reason": end.reason,
         }
-        return obs, total, end.terminated, end.truncated, info
+        return obs, reward, end.terminated, end.truncated, info
 
     def reference(self) -> Frames:
         """The frames that the rows should be in now."""
-        return self.library.reference(self._reference_index(self._all_rows))
+        return self.library.reference(self._frame_ahead(0))
 
     def reference_actions(self) -> Tensor:
         """Feed-forward actions (N, A): drive targets that lead along the reference without looking at the state.
 
         A drive follows its target late by damping / stiffness seconds, so the target runs ahead by that much.
         """
-        ahead = self.library.frame_index(self.clip, self.start_frame + self.progress + 1)
-        wanted = self.library.reference(ahead)
+        wanted = self.library.reference(self._frame_ahead(1))
         target = wanted.joint_rot + self._drive_lag * wanted.joint_vel
         return (target / math.pi).clamp(-1.0, 1.0).flatten(1)
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that a bit-exact continuation needs."""
-        rows = {name: getattr(self, name).clone() for name in ("clip", "start_frame", "progress", "skill")}
-        return rows | {"generator": self._generator.get_state()} | _prefixed("sim", self.sim.snapshot())
+        rows = {name: getattr(self, name).clone() for name in _ROW_STATE}
+        parts = _prefixed("sampler", self._starts.sampler.state_dict()) | _prefixed(
+            "sim", self.sim.snapshot()
+        )
+        return rows | {"generator": self._generator.get_state()} | parts
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continues from the state of an environment of the same configuration."""
-        for name in ("clip", "start_frame", "progress", "skill"):
+        for name in _ROW_STATE:
             getattr(self, name).copy_(state[name])
         self._generator.set_state(state["generator"].cpu())
-        self.sim.restore({key.removeprefix("sim."): value for key, value in state.items() if key.startswith("sim.")})
+        self._starts.sampler.load_state_dict(_part("sampler", state))
+        self.sim.restore(_part("sim", state))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Frees the engine."""
@@ -151,16 +144,55 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         actions = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
         return (math.pi * actions.clamp(-1.0, 1.0)).view(self.num_envs, -1, 3)
 
+    def _next_episodes(self, done: Tensor, final_obs: Tensor) -> Tensor:
+        """Restarts the rows that are done (N,); the observation (N, O) to go on from."""
+        rows = Rows.of(done)
+        if len(rows) == 0:
+            return final_obs
+        index = rows.index
+        mean = self._returns[index] / self._rewarded_steps[index].clamp_min(1.0)
+        started_on = self.library.frame_index(self.clip[index], self.start_frame[index])
+        self._starts.sampler.record(started_on, mean, rows.mask & (self._rewarded_steps[index] > 0))
+        self._restart(rows)
+        obs = final_obs.clone()
+        rows.write(obs, self._observe(index))
+        return obs
+
     def _restart(self, rows: Rows) -> None:
         start = self._starts.draw(len(rows))
         rows.write(self.clip, start.clip)
         rows.write(self.start_frame, start.frame)
-        rows.write(self.progress, 0)
+        rows.write(self.wait, start.wait)
         rows.write(self.skill, self.library.clip_skill[start.clip])
+        for counter in (self.progress, self._returns, self._rewarded_steps):
+            rows.write(counter, 0)
         self.sim.set_state(rows, start.state)
 
-    def _reference_index(self, index: Tensor) -> Tensor:
-        return self.library.frame_index(self.clip[index], self.start_frame[index] + self.progress[index])
+    def _rewards(self, reference: Frames) -> tuple[Tensor, dict[str, Tensor]]:
+        """Reward (N,) and its terms; nothing for worlds that diverged, the average for steps without a reference."""
+        state, config = self.sim.state, self.config.reward
+        total, terms = self._reward(
+            state,
+            reference,
+            contacts=self._contacts(),
+            previous_joint_vel=self._joint_vel,
+            object_free=self._object_free(),
+            key_bodies=self._key_bodies,
+            joints=self._joints,
+            weights=config.weights,
+            rotation_difference=config.rotation_difference,
+        )
+        total = total.masked_fill(state.diverged, 0.0)
+        masked = (self.progress <= self.wait) | ~self.library.valid[self._frame_ahead(0)]
+        self._returns += total.masked_fill(masked, 0.0)
+        self._rewarded_steps += ~masked
+        reward = masked_reward(total, masked, self.clip, self.library.num_clips)
+        return reward, {name: term.masked_fill(state.diverged, 0.0) for name, term in terms.items()}
+
+    def _frame_ahead(self, steps: int) -> Tensor:
+        """Library row (N,) that each row should be in after some more steps."""
+        moved = (self.progress + steps - self.wait).clamp_min(0)
+        return self.library.frame_index(self.clip, self.start_frame + moved)
 
     def _object_free(self) -> Tensor:
         return object_free_rows(self.skill, self.config.objectless_skills)
@@ -185,9 +217,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             root_far = root_lost(state.root_pos, reference.root_pos, episode.max_root_error)
         if episode.max_object_error is not None and self.scene.num_objects:
             wanted = reference.object_pos[:, : self.scene.num_objects]
-            object_far = object_lost(
-                state.object_pos, wanted, self._object_free(), episode.max_object_error
-            )
+            object_far = object_lost(state.object_pos, wanted, self._object_free(), episode.max_object_error)
         return episode_end(
             window=window_over(self.progress, window),
             fallen=fallen,
@@ -198,33 +228,15 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
 
     def _observe(self, index: Tensor) -> Tensor:
         """Observation (R, O) of the rows index (R,)."""
-        state = self.sim.state
-        body_quat = state.body_quat[index]
-        humanoid = humanoid_observation(
-            state.body_pos[index],
-            body_quat,
-            state.body_lin_vel[index],
-            state.body_ang_vel[index],
-            state.body_force[index][:, self._fingertips],
-            self.config.force_frame,
-        )
-        objects = object_observation(
-            state.root_pos[index],
-            state.root_quat[index],
-            state.object_pos[index],
-            state.object_quat[index],
-            state.object_lin_vel[index],
-            state.object_ang_vel[index],
-            slots=self.config.object_slots,
-        )
-        query = ConditionQuery(self.skill[index], self._reference_index(index), self.progress[index])
-        return torch.cat((humanoid, objects, self.conditioner(query)), dim=1)
+        query = ConditionQuery(self.skill[index], self._frame_ahead(0)[index], self.progress[index])
+        return self._observer(index, query)
 
     def _set_spaces(self) -> None:
-        skeleton = self.scene.skeleton
-        width = humanoid_width(skeleton.num_bodies) + OBJECT_WIDTH * self.config.object_slots + self.conditioner.width
-        self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (width,), np.float32)
-        self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (3 * skeleton.num_joints,), np.float32)
+        actions = 3 * self.scene.skeleton.num_joints
+        self.single_observation_space = gymnasium.spaces.Box(
+            -np.inf, np.inf, (self._observer.width,), np.float32
+        )
+        self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (actions,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
@@ -236,7 +248,6 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
 
         self._all_rows = torch.arange(self.num_envs, device=self.device)
         self._key_bodies = on_device(skeleton.key_bodies)
-        self._fingertips = on_device(skeleton.fingertips)
         self._contact_free = on_device(skeleton.contact_free)
         self._hands = on_device(skeleton.hands)
         drives = [body.drive for body in skeleton.bodies[1:]]
@@ -264,7 +275,9 @@ def _check_library(config: EnvConfig, library: MotionLibrary) -> None:
             f"motion_file: clips of the {library.skeleton.name} skeleton, but scene.skeleton is {scene.skeleton}"
         )
     if library.fps != scene.control_hz:
-        raise UserError(f"motion_file: clips at {library.fps:g} Hz, but scene.control_hz is {scene.control_hz}")
+        raise UserError(
+            f"motion_file: clips at {library.fps:g} Hz, but scene.control_hz is {scene.control_hz}"
+        )
     if library.num_objects < len(scene.objects):
         raise UserError(
             f"motion_file: clips with {library.num_objects} objects, but the scene has {len(scene.objects)}"
@@ -275,3 +288,8 @@ def _check_library(config: EnvConfig, library: MotionLibrary) -> None:
 
 def _prefixed(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}.{key}": value for key, value in values.items()}
+
+
+def _part(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {key.removeprefix(start): value for key, value in values.items() if key.startswith(start)}

@@ -47,6 +47,7 @@ class MotionLibrary:
         self.num_frames = sum(lengths)
         self.clip_length = torch.tensor(lengths, device=self.device)
         self.clip_start = self.clip_length.cumsum(0) - self.clip_length
+        self.frame_clip = torch.arange(len(clips), device=self.device).repeat_interleave(self.clip_length)
         self.clip_skill = torch.tensor([clip.skill for clip in clips], device=self.device)
         self.valid = torch.from_numpy(~np.concatenate([clip.missing for clip in clips])).to(self.device)
         self.content_hash = _content_hash(clips)

@@ -8,34 +8,14 @@ from torch import Tensor
 
 from envs.scene.scene import Scene
 from envs.sim.rows import Rows
-
-
-@dataclass(frozen=True)
-class StartState:
-    """State to put rows into, R rows.
-
-    root_pos (R, 3) [m], root_quat (R, 4) wxyz, root_lin_vel [m/s] and root_ang_vel [rad/s] (R, 3) in the
-    world frame; joint_rot (R, J, 3) exp-maps [rad], joint_vel (R, J, 3) [rad/s] in the child frame;
-    object_pos, object_lin_vel, object_ang_vel (R, K, 3) and object_quat (R, K, 4) in the world frame.
-    """
-
-    root_pos: Tensor
-    root_quat: Tensor
-    root_lin_vel: Tensor
-    root_ang_vel: Tensor
-    joint_rot: Tensor
-    joint_vel: Tensor
-    object_pos: Tensor
-    object_quat: Tensor
-    object_lin_vel: Tensor
-    object_ang_vel: Tensor
+from motions.state import MotionState
 
 
 @dataclass(frozen=True)
 class SimState:
     """Live state of N humanoids, refreshed in place by every step and every set_state.
 
-    Fields as in StartState, and: body_pos, body_lin_vel, body_ang_vel (N, B, 3), body_quat (N, B, 4) of the
+    Fields as in MotionState, and: body_pos, body_lin_vel, body_ang_vel (N, B, 3), body_quat (N, B, 4) of the
     body frames in the world; body_force (N, B, 3), object_force (N, K, 3): net contact force [N], world
     frame; ground_contact (N, B), object_contact (N, B, K): bool, from the engine's contact pairs; diverged
     (N,) bool: the last step or set_state blew up in this row or was given NaN; its values mean nothing (they
@@ -115,7 +95,7 @@ class Simulator(ABC):
         """
 
     @abstractmethod
-    def set_state(self, rows: Rows, start: StartState) -> None:
+    def set_state(self, rows: Rows, start: MotionState) -> None:
         """Puts the selected rows into start (R rows) and makes their whole state fresh, contacts included."""
 
     @abstractmethod

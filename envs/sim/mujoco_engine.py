@@ -9,9 +9,10 @@ from mujoco.batch import Batch
 from torch import Tensor
 
 from envs.scene.scene import Scene
-from envs.sim.base import Simulator, StartState
+from envs.sim.base import Simulator
 from envs.sim.mujoco_layout import MujocoLayout
 from envs.sim.rows import Rows
+from motions.state import MotionState
 
 _VELOCITY_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
@@ -52,7 +53,7 @@ class MujocoSimulator(Simulator):
         self._refresh()
         self.state.diverged.copy_(self._diverged())
 
-    def set_state(self, rows: Rows, start: StartState) -> None:
+    def set_state(self, rows: Rows, start: MotionState) -> None:
         if len(rows) == 0:
             return
         ids = rows.index.numpy()
@@ -81,7 +82,7 @@ class MujocoSimulator(Simulator):
             getattr(self.state, name).copy_(snapshot[name])
 
     def _diverged(self) -> Tensor:
-        """Worlds MuJoCo warned of (bad numbers, full buffers) or whose speed is beyond reason or NaN, (N,)."""
+        """Worlds MuJoCo warned of (bad numbers, full buffers) or with a speed beyond reason or NaN, (N,)."""
         warned = torch.from_numpy((self._batch.warning[..., 1] > 0).any(axis=1))
         return warned | ~(self._fields["qvel"].abs().amax(dim=1) < _MAX_SPEED)
 

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from envs.scene.scene import Scene
-from envs.sim.base import SimState, StartState
+from envs.sim.base import SimState
 from motions.rotations import exp_to_quat, quat_rotate, quat_rotate_inverse, quat_to_exp
+from motions.state import MotionState
 
 
 class MujocoLayout:
@@ -27,7 +28,7 @@ class MujocoLayout:
         """Actuator controls (N, nu) of drive targets (N, J, 3)."""
         return joint_target[:, self._free_joints].flatten(1)
 
-    def pack(self, start: StartState) -> tuple[Tensor, Tensor]:
+    def pack(self, start: MotionState) -> tuple[Tensor, Tensor]:
         """qpos (R, nq) and qvel (R, nv) of a start state."""
         root = torch.cat((start.root_pos, start.root_quat), dim=-1)
         joints = exp_to_quat(start.joint_rot[:, self._free_joints]).flatten(1)

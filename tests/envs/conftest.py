@@ -39,13 +39,18 @@ def standing_clip(name: str, skill: int, frames: int = 40, sway: float = 0.0) ->
 
 
 @pytest.fixture(scope="session")
-def library() -> MotionLibrary:
+def clips() -> list[Clip]:
     """Two clips of skill 13 (40 and 30 frames) and one of skill 10, which has no object."""
-    clips = [
+    return [
         standing_clip("a", 13, sway=0.3),
         standing_clip("b", 13, frames=30, sway=0.2),
         standing_clip("c", 10, frames=50),
     ]
+
+
+@pytest.fixture(scope="session")
+def library(clips: list[Clip]) -> MotionLibrary:
+    """The clips, on the CPU."""
     return MotionLibrary(clips)
 
 

@@ -20,6 +20,7 @@ SHORT = {"episode": EpisodeConfig(length=6), "start": StartConfig(clip=0, frame=
 def test_make_vec_makes_registered_tasks(name: str, objects: int) -> None:
     env = gymnasium.make_vec(f"hoigym/{name}-v0", num_envs=3, threads=1)
     obs, _ = env.reset(seed=0)
+    assert isinstance(env.unwrapped, HOIVectorEnv)
     assert obs.shape == (3, 902)
     assert env.unwrapped.scene.num_objects == objects
     assert env.unwrapped.config.task == name.lower()
@@ -28,6 +29,7 @@ def test_make_vec_makes_registered_tasks(name: str, objects: int) -> None:
 
 def test_make_vec_takes_nested_settings() -> None:
     env = gymnasium.make_vec("hoigym/BallPlay-v0", num_envs=2, threads=1, scene={"hands": "locked"})
+    assert isinstance(env.unwrapped, HOIVectorEnv)
     assert env.unwrapped.scene.model.nv == 78
     env.close()
 
@@ -54,9 +56,7 @@ def test_gymnasium_rescales_actions_of_tensors(make_env: MakeEnv) -> None:
 
 
 def test_gymnasium_normalises_rewards(make_env: MakeEnv) -> None:
-    env = wrappers.NormalizeReward(
-        wrappers.ArrayConversion(make_env(**SHORT), env_xp=torch, target_xp=np)
-    )
+    env = wrappers.NormalizeReward(wrappers.ArrayConversion(make_env(**SHORT), env_xp=torch, target_xp=np))
     env.reset(seed=0)
     for _ in range(12):
         reward = env.step(np.zeros((4, 156), np.float32))[1]

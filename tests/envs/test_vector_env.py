@@ -65,7 +65,7 @@ def test_objects_of_a_skill_without_one_start_above_the_ground(make_env: MakeEnv
 
 
 def test_actions_are_joint_targets_over_pi(make_env: MakeEnv) -> None:
-    env = make_env(scene=SceneConfig(objects=()))
+    env = make_env(scene=SceneConfig(objects=()), start=StartConfig(clip=2, frame=2))
     env.reset(seed=0)
     neck = 12  # joint of the neck
     actions = torch.zeros(4, 156)

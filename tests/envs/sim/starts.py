@@ -7,15 +7,16 @@ import torch
 from torch import Tensor
 
 from envs.scene.scene import Scene
-from envs.sim.base import SimState, Simulator, StartState
+from envs.sim.base import SimState, Simulator
 from envs.sim.rows import Rows
+from motions.state import MotionState
 
 # Turns the y-up rest pose of the mocap skeleton upright.
 UPRIGHT = (math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0)
 STANDING = 0.98  # height [m] of the root with the feet on the floor
 
 
-def standing(scene: Scene, count: int, height: float = STANDING) -> StartState:
+def standing(scene: Scene, count: int, height: float = STANDING) -> MotionState:
     """The mocap humanoid upright, arms stretched out; the objects lie on the floor 5 m away in x."""
     joints, objects = scene.skeleton.num_joints, scene.num_objects
 
@@ -25,7 +26,7 @@ def standing(scene: Scene, count: int, height: float = STANDING) -> StartState:
     object_pos = torch.zeros(count, objects, 3)
     for index, item in enumerate(scene.config.objects):
         object_pos[:, index] = torch.tensor([5.0 + index, 0.0, item.radius])
-    return StartState(
+    return MotionState(
         root_pos=repeat((0.0, 0.0, height)),
         root_quat=repeat(UPRIGHT),
         root_lin_vel=torch.zeros(count, 3),
@@ -43,17 +44,17 @@ def everyone(count: int) -> Rows:
     return Rows.of(torch.ones(count, dtype=torch.bool))
 
 
-def put(sim: Simulator, start: StartState) -> None:
+def put(sim: Simulator, start: MotionState) -> None:
     """Sets every row."""
     sim.set_state(everyone(sim.num_envs), start)
 
 
-def pick(start: StartState, index: Tensor | list[int]) -> StartState:
+def pick(start: MotionState, index: Tensor | list[int]) -> MotionState:
     """The rows of start named by index."""
-    return StartState(**{name: value[index] for name, value in copy(start).items()})
+    return MotionState(**{name: value[index] for name, value in copy(start).items()})
 
 
-def copy(state: SimState | StartState) -> dict[str, Tensor]:
+def copy(state: SimState | MotionState) -> dict[str, Tensor]:
     return {field.name: getattr(state, field.name).clone() for field in dataclasses.fields(state)}
 
 
@@ -75,7 +76,7 @@ def random_targets(
     return [amplitude * torch.randn(shape, generator=generator) for _ in range(steps)]
 
 
-def random_start(scene: Scene, count: int, seed: int = 0) -> StartState:
+def random_start(scene: Scene, count: int, seed: int = 0) -> MotionState:
     """Tumbling above the floor, every quantity random; locked joints hold their pose."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -87,7 +88,7 @@ def random_start(scene: Scene, count: int, seed: int = 0) -> StartState:
     locked = sorted(set(range(joints)) - set(scene.free_joints.tolist()))
     joint_rot[:, locked] = torch.from_numpy(scene.locked_pose[locked]).float()
     joint_vel[:, locked] = 0
-    return StartState(
+    return MotionState(
         root_pos=normal(3) + torch.tensor([0.0, 0.0, 10.0]),
         root_quat=torch.nn.functional.normalize(normal(4), dim=-1),
         root_lin_vel=normal(3),

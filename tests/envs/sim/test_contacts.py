@@ -7,10 +7,10 @@ from torch import Tensor
 
 from envs.scene.config import BallConfig, SceneConfig
 from envs.scene.scene import build_scene
-from envs.sim.base import StartState
 from envs.sim.mujoco_engine import MujocoSimulator
 from motions.kinematics import forward_kinematics
 from motions.rotations import exp_to_quat, quat_rotate
+from motions.state import MotionState
 from tests.envs.sim.starts import copy, put, random_targets, standing
 
 BALLS = (BallConfig(), BallConfig(name="second", radius=0.1))
@@ -33,7 +33,7 @@ def grounded_bodies(sim: MujocoSimulator) -> set[str]:
 
 
 def beside(
-    sim: MujocoSimulator, start: StartState, body: str, direction: tuple[float, float, float]
+    sim: MujocoSimulator, start: MotionState, body: str, direction: tuple[float, float, float]
 ) -> Tensor:
     """Centre of the ball pressed 5 mm into the middle of a body's capsule from a world direction."""
     skeleton = sim.scene.skeleton

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from envs.scene.config import SceneConfig
 from envs.scene.scene import build_scene
-from envs.sim.base import StartState
 from envs.sim.mujoco_engine import MujocoSimulator
 from motions.kinematics import forward_kinematics
 from motions.rotations import exp_to_quat, quat_conj, quat_mul, quat_to_exp
+from motions.state import MotionState
 from tests.envs.sim.starts import put, random_start, standing
 
 ROWS = 8
@@ -23,7 +23,7 @@ def world_rate(before: Tensor, after: Tensor, dt: float) -> Tensor:
     return quat_to_exp(quat_mul(after, quat_conj(before))) / dt
 
 
-def moved(start: StartState, dt: float) -> tuple[Tensor, Tensor]:
+def moved(start: MotionState, dt: float) -> tuple[Tensor, Tensor]:
     """World poses of all bodies after start's velocities acted for dt, in double precision."""
     root_quat = quat_mul(exp_to_quat(start.root_ang_vel.double() * dt), start.root_quat.double())
     joints = quat_mul(exp_to_quat(start.joint_rot.double()), exp_to_quat(start.joint_vel.double() * dt))

@@ -1,0 +1,111 @@
+"""Starts near the reference and in other skills, the wait they cost, and what is paid meanwhile."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from envs.config import EnvConfig, StartConfig
+from envs.vector_env import HOIVectorEnv
+from motions.clip import Clip
+from motions.errors import UserError
+from motions.graph_build import build_graph, published_settings
+from motions.library import MotionLibrary
+from motions.rotations import quat_angle, quat_conj, quat_mul
+
+MakeEnv = Callable[..., HOIVectorEnv]
+
+
+@pytest.fixture
+def graph_file(clips: list[Clip], tmp_path: Path) -> str:
+    path = tmp_path / "graph.npz"
+    build_graph(clips, published_settings("mocap")).save(path)
+    return str(path)
+
+
+def test_noise_moves_states_off_the_reference_and_keeps_quaternions_whole(make_env: MakeEnv) -> None:
+    env = make_env(num_envs=64, start=StartConfig(clip=0, noise=1.0))
+    env.reset(seed=0)
+    state, reference = env.sim.state, env.library.reference(env.library.frame_index(env.clip, env.start_frame))
+    assert torch.allclose(state.root_quat.norm(dim=1), torch.ones(64), atol=1e-5)
+    turned = quat_angle(quat_mul(quat_conj(reference.root_quat), state.root_quat))
+    assert 0.15 < turned.mean() < 0.5
+    assert (state.joint_rot - reference.joint_rot).std() == pytest.approx(0.1, abs=0.03)
+    assert torch.equal(state.root_pos[:, :2], reference.root_pos[:, :2])
+
+
+def test_probability_zero_and_one_mean_never_and_always(make_env: MakeEnv) -> None:
+    def moved(noise: float) -> float:
+        env = make_env(num_envs=200, start=StartConfig(clip=0, noise=noise))
+        env.reset(seed=0)
+        reference = env.library.reference(env.library.frame_index(env.clip, env.start_frame))
+        away = (env.sim.state.joint_vel - reference.joint_vel).abs().amax((1, 2)) > 0.05
+        return float(away.float().mean())
+
+    assert moved(0.0) == 0.0
+    assert moved(1.0) == 1.0
+    assert moved(0.25) == pytest.approx(0.25, abs=0.1)
+
+
+def test_a_switched_start_has_the_other_skills_pose_but_keeps_clip_and_label(
+    make_env: MakeEnv, graph_file: str
+) -> None:
+    env = make_env(num_envs=32, start=StartConfig(clip=0, switch=1.0, graph_file=graph_file))
+    env.reset(seed=0)
+    assert (env.skill == 13).all()
+    here = env.library.reference(env.library.frame_index(env.clip, env.start_frame))
+    assert torch.allclose(env.sim.state.root_pos[:, :2], here.root_pos[:, :2], atol=1e-6)
+    # Clip c, the only one of another skill, stands with hanging arms.
+    assert env.sim.state.joint_rot.abs().max() < 1e-5
+    assert here.joint_rot.abs().amax((1, 2)).max() > 0.1
+
+
+def test_the_reference_waits_and_the_wait_is_paid_with_the_average(make_env: MakeEnv) -> None:
+    env = make_env(num_envs=4, start=StartConfig(clip=0, frame=5))
+    env.reset(seed=0)
+    env.wait[:] = torch.tensor([0, 0, 3, 0])
+    for step in range(1, 5):
+        _, reward, _, _, _ = env.step(env.reference_actions())
+        frame = env.library.reference(env.library.frame_index(env.clip, torch.full((4,), 5 + step)))
+        waiting = env.library.reference(env.library.frame_index(env.clip, torch.full((4,), 5 + max(0, step - 3))))
+        assert torch.equal(env.reference().joint_rot[0], frame.joint_rot[0])
+        assert torch.equal(env.reference().joint_rot[2], waiting.joint_rot[2])
+        others = reward[[0, 1, 3]].mean()
+        assert (abs(float(reward[2] - others)) < 1e-6) == (step <= 3)
+
+
+def test_no_buffer_means_no_wait(make_env: MakeEnv, graph_file: str) -> None:
+    def waits(buffer: bool) -> torch.Tensor:
+        start = StartConfig(clip=0, switch=1.0, graph_file=graph_file, buffer=buffer)
+        env = make_env(num_envs=32, start=start)
+        env.reset(seed=0)
+        return env.wait
+
+    assert (waits(True) > 0).all()
+    assert not waits(False).any()
+
+
+def test_the_sampler_learns_from_finished_episodes(make_env: MakeEnv) -> None:
+    env = make_env(num_envs=16, start=StartConfig(clip=1, adaptive=1.0))
+    env.reset(seed=0)
+    before = env.state_dict()["sampler.frame_reward"]
+    for _ in range(40):
+        env.step(env.reference_actions())
+    after = env.state_dict()["sampler.frame_reward"]
+    assert not before.any()
+    assert after[40:70].max() > 0.2
+    assert not after[:40].any()
+
+
+def test_a_graph_of_other_clips_is_refused(clips: list[Clip], graph_file: str) -> None:
+    config = EnvConfig(num_envs=2, threads=1, start=StartConfig(switch=0.5, graph_file=graph_file))
+    with pytest.raises(UserError, match="trajectory graph"):
+        HOIVectorEnv(config, MotionLibrary(clips[::-1]))
+
+
+def test_switching_without_a_graph_is_one_clear_line(library: MotionLibrary) -> None:
+    config = dataclasses.replace(EnvConfig(num_envs=2, threads=1), start=StartConfig(switch=0.5))
+    with pytest.raises(UserError, match="graph_file"):
+        HOIVectorEnv(config, library)

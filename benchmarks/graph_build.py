@@ -2,8 +2,9 @@
 
     python benchmarks/graph_build.py --motions DIR [--body-positions stored] [--scales 1 4 16 26]
 
-The loop compares one frame with one candidate at a time, in NumPy. Both run in this process on the same clips and
-must find the same links. For the growth the clips are repeated with moved roots and jittered joints.
+The loop compares one frame with one candidate at a time, in NumPy. Both run in this process on the same
+clips and must find the same links. For the growth the clips are repeated with moved roots and jittered
+joints.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 
 from motions.clip import Clip
-from motions.demo import synthesise
+from motions.demo import CLIP_DIR
 from motions.formats import load_clips
 from motions.graph import GraphSettings, TrajectoryGraph
 from motions.graph_build import MIN_SIMILARITY, build_graph, published_settings
@@ -102,7 +103,7 @@ def against_loop(clips: Sequence[Clip], settings: GraphSettings) -> None:
     loop = Loop(MotionLibrary(clips, body_positions=settings.body_positions), settings)
     loop_seconds, links = _timed(loop.links)
     differing, worst = _compare(graph, links)
-    print(f"{len(graph.similarity)} frames, {graph.num_links} links (loop: {len(links)}), {differing} differ,")
+    print(f"{len(graph.similarity)} frames, {graph.num_links} links, loop {len(links)}, {differing} differ,")
     print(f"similarity within {worst:.1e} relative")
     print(f"loop {loop_seconds:.2f} s, batched {seconds:.3f} s: {loop_seconds / seconds:.0f} times faster")
 
@@ -114,7 +115,8 @@ def growth(clips: Sequence[Clip], settings: GraphSettings, scales: Sequence[int]
         many = _repeated(clips, scale)
         seconds, graph = _timed(lambda many=many: build_graph(many, settings, device))
         frames = len(graph.similarity)
-        print(f"{frames:6d} {graph.num_links:7d} {seconds:8.2f} {seconds / frames * 1e6:19.0f} {_peak(device):18.2f}")
+        per_frame = seconds / frames * 1e6
+        print(f"{frames:6d} {graph.num_links:7d} {seconds:8.2f} {per_frame:19.0f} {_peak(device):18.2f}")
 
 
 def _repeated(clips: Sequence[Clip], scale: int) -> list[Clip]:
@@ -132,12 +134,19 @@ def _jittered(clip: Clip, name: str, rng: np.random.Generator) -> Clip:
     object_pos = clip.object_pos + move + rng.normal(0, 0.03, 3).astype(np.float32)
     body_pos = None if clip.body_pos is None else clip.body_pos + move
     return dataclasses.replace(
-        clip, name=name, root_pos=clip.root_pos + move, joint_rot=joint_rot, body_pos=body_pos, object_pos=object_pos
+        clip,
+        name=name,
+        root_pos=clip.root_pos + move,
+        joint_rot=joint_rot,
+        body_pos=body_pos,
+        object_pos=object_pos,
     )
 
 
-def _compare(graph: TrajectoryGraph, links: dict[tuple[int, int, int], tuple[int, int, float]]) -> tuple[int, float]:
-    """Links of the loop that the graph has otherwise or not, and the largest relative difference of the rest."""
+def _compare(
+    graph: TrajectoryGraph, links: dict[tuple[int, int, int], tuple[int, int, float]]
+) -> tuple[int, float]:
+    """Number of the loop's links that the graph lacks, and the largest relative difference of the rest."""
     differing, worst = 0, 0.0
     for (clip, frame, skill), (other, where, similarity) in links.items():
         found = graph.links(torch.tensor(clip), torch.tensor(frame))
@@ -166,13 +175,13 @@ def _peak(device: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Cost of building the trajectory graph.")
     parser.add_argument("--motions", type=Path, help="clip directory; the demo clips if left out")
     parser.add_argument("--body-positions", choices=("kinematics", "stored"), default="kinematics")
-    parser.add_argument("--scales", type=int, nargs="*", default=[1, 4, 16], help="how often the clips are repeated")
-    parser.add_argument("--device", default="cpu", help="where the growth is measured; the loop runs on the CPU")
+    parser.add_argument("--scales", type=int, nargs="*", default=[1, 4, 16], help="copies of the clips")
+    parser.add_argument("--device", default="cpu", help="of the growth; the loop runs on the CPU")
     options = parser.parse_args()
-    clips = load_clips(options.motions) if options.motions else synthesise()
+    clips = load_clips(options.motions or CLIP_DIR)
     settings = published_settings(clips[0].skeleton, body_positions=options.body_positions)
     print(f"{len(clips)} clips, {torch.get_num_threads()} threads, device of the growth: {options.device}")
     if options.scales:

@@ -29,7 +29,7 @@ class GraphError(UserError):
 class GraphSettings:
     """What a graph was built with.
 
-    weights: of frames whose skill has an object; objectless_weights: of the others, those of objectless_skills.
+    weights: of frames whose skill has an object; objectless_weights: of the others, objectless_skills.
     within_skill: whether a frame is also linked to the other clips of its own skill.
     body_positions: as in `MotionLibrary`.
     """
@@ -57,8 +57,8 @@ class TrajectoryGraph:
         settings: what it was built with.
         clip_names: M names.
         clip_skill, clip_length: (M,) int64.
-        target_clip, target_frame: (F, G) int64, the frames of all clips in order; a frame's links come first, then -1.
-        similarity: (F, G) in (0, 1], 0 where there is no link.
+        target_clip, target_frame: (F, G) int64, a row for each frame of all clips in order; -1 is no link.
+        similarity: (F, G) in (0, 1], 0 where there is no link; a frame's links come first.
 
     All tensors are kept on the device of `similarity`.
     """
@@ -186,7 +186,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except OSError as error:
         raise GraphError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error):
-        raise GraphError(f"{path}: truncated or not a trajectory graph; expected an .npz of `graph build`") from None
+        raise GraphError(
+            f"{path}: truncated or not a trajectory graph; expected an .npz of `graph build`"
+        ) from None
 
 
 def _problem_of(entries: dict[str, np.ndarray]) -> str | None:

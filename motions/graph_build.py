@@ -54,10 +54,11 @@ def build_graph(
     progress: Progress | None = None,
     memory: int = 2**28,
 ) -> TrajectoryGraph:
-    """Links every frame to the most similar frame of every other skill (SkillMimic-V2, stitched trajectory graph).
+    """Links every frame to the most similar frame of every other skill (SkillMimic-V2, section on the graph).
 
-    The candidate is laid over the frame: turned about the vertical to its heading, moved to its x and y. Missing
-    frames neither have links nor are targets; the first two frames of a clip and its last are no targets.
+    The candidate is laid over the frame: turned about the vertical to its heading, moved to its x and y.
+    Missing frames neither have links nor are targets; the first two frames of a clip and its last are no
+    targets.
 
     Args:
         clips: M clips of one skeleton, F frames together.
@@ -136,7 +137,7 @@ class _Search:
         return target, cost
 
     def _to_skill(self, every: Points, sources: Tensor, skill: int, target: Tensor, cost: Tensor) -> None:
-        """Finds the targets of the rows `sources` among the frames of one skill; writes target and cost (F,)."""
+        """Finds targets of the rows `sources` among one skill's frames; fills target and cost, (F,)."""
         candidates = (self._is_target & (self._row_skill == skill)).nonzero().squeeze(1)
         if not len(candidates):
             return

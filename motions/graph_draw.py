@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Normalize
 from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
@@ -27,25 +27,25 @@ def draw_graph(graph: TrajectoryGraph, path: str | Path) -> None:
     """Writes the picture as .png, .svg or .pdf; raises GraphError where it cannot be written."""
     path = Path(path)
     if path.suffix not in _SUFFIXES:
-        raise GraphError(f"{path}: cannot draw '{path.suffix}' pictures; expected one of {', '.join(_SUFFIXES)}")
+        raise GraphError(f"{path}: cannot draw '{path.suffix}' pictures; expected {', '.join(_SUFFIXES)}")
     decades = link_decades(graph)
     shown = min(len(graph.clip_names), _MOST_CLIPS)
     rows = decades.shape[1]
     height = max(6.0, 1.2 + shown * (0.34 + 0.1 * rows))
     figure = Figure(figsize=(14, height), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.25))
+    left, right = np.ravel(np.asarray(figure.subfigures(1, 2, width_ratios=(1, 1.25))))
     top, bottom = left.subplots(2, 1, height_ratios=(3, 1))
     _draw_skills(top, graph, decades)
     _draw_buffers(bottom, graph)
     for clip, axes in enumerate(np.atleast_1d(right.subplots(shown, 1))):
         _draw_clip(axes, graph, decades, clip)
-    left_out = len(graph.clip_names) - shown
-    right.suptitle("Similarity along each clip" + (f" (the first {shown}; {left_out} more)" if left_out else ""))
+    more = f" (the first {shown} of {len(graph.clip_names)})" if shown < len(graph.clip_names) else ""
+    right.suptitle(f"Similarity along each clip{more}")
     right.supylabel("to skill", fontsize=9)
     right.supxlabel("frame (dot: the best link)", fontsize=9)
     bar = ScalarMappable(_DECADES, _COLOURS)
-    right.colorbar(bar, ax=right.axes, label="log10 similarity to the linked frame (grey: no link)", shrink=0.6)
+    right.colorbar(bar, ax=right.axes, label="log10 similarity (grey: no link)", shrink=0.6)
     try:
         figure.savefig(path, dpi=110)
     except OSError as error:
@@ -53,7 +53,7 @@ def draw_graph(graph: TrajectoryGraph, path: str | Path) -> None:
 
 
 def link_decades(graph: TrajectoryGraph) -> np.ndarray:
-    """log10 similarity of the best link from every frame to every skill, NaN without one: (F, skills), ascending."""
+    """log10 similarity of every frame's best link to each skill (ascending), NaN without one: (F, skills)."""
     skills = graph.clip_skill.unique().cpu().numpy()
     similarity = graph.similarity.cpu().numpy()
     target_skill = graph.clip_skill.cpu().numpy()[graph.target_clip.cpu().numpy()]
@@ -66,7 +66,7 @@ def link_decades(graph: TrajectoryGraph) -> np.ndarray:
 
 
 def _draw_skills(axes: Axes, graph: TrajectoryGraph, decades: np.ndarray) -> None:
-    """Skills on a circle; an arrow for each pair, coloured by the median similarity, wide where most frames link."""
+    """Skills on a circle; arrows have the colour of the median similarity and widen with the share linked."""
     skills = graph.clip_skill.unique().tolist()
     of_frame = graph.clip_skill[graph.frame_clip].cpu().numpy()
     angle = np.pi / 2 - 2 * np.pi * np.arange(len(skills)) / len(skills)
@@ -88,15 +88,16 @@ def _draw_skills(axes: Axes, graph: TrajectoryGraph, decades: np.ndarray) -> Non
                 shrinkA=30,
                 shrinkB=30,
                 linewidth=0.5 + 3.0 * linked.mean(),
-                color=colours.to_rgba(median),
+                color=colours.to_rgba(np.array([median]))[0],
             )
             axes.add_patch(arrow)
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-            axes.text(*_near_start(place[a], place[b]), f"{median:.1f}", fontsize=8, ha="center", va="center", bbox=box)
-    for skill, where in zip(skills, place, strict=True):
-        axes.scatter(*where, s=2600, color="white", edgecolors="black", zorder=3)
+            x, y = _near_start(place[a], place[b])
+            axes.text(x, y, f"{median:.1f}", fontsize=8, ha="center", va="center", bbox=box)
+    for skill, (x, y) in zip(skills, place.tolist(), strict=True):
+        axes.scatter(x, y, s=2600, color="white", edgecolors="black", zorder=3)
         label = f"skill {skill}\n{(of_frame == skill).sum()} frames"
-        axes.text(*where, label, ha="center", va="center", fontsize=8, zorder=4)
+        axes.text(x, y, label, ha="center", va="center", fontsize=8, zorder=4)
     axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal", title=_title(graph))
     axes.axis("off")
 
@@ -135,7 +136,8 @@ def _draw_clip(axes: Axes, graph: TrajectoryGraph, decades: np.ndarray, clip: in
     axes.imshow(values, aspect="auto", interpolation="nearest", cmap=_COLOURS, norm=_DECADES)
     for row, of_row in enumerate(values):
         if np.isfinite(of_row).any():
-            axes.plot(np.nanargmax(of_row), row, marker="o", markersize=3.5, color="white", markeredgecolor="black")
+            best = int(np.nanargmax(of_row))
+            axes.plot(best, row, marker="o", markersize=3.5, color="white", markeredgecolor="black")
     axes.set_yticks(range(len(shown)), [str(skills[column]) for column in shown], fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.set_title(f"{clip}: {graph.clip_names[clip]} (skill {own})", fontsize=8, loc="left", pad=2)

@@ -18,7 +18,7 @@ def key_body_motion(skeleton: Skeleton, state: MotionState) -> tuple[Tensor, Ten
     turning = torch.cat((state.root_ang_vel[:, None], quat_rotate(body_quat[:, 1:], state.joint_vel)), dim=1)
     key = list(skeleton.key_bodies)
     from_root = body_pos - state.root_pos[:, None]
-    # v = v_root + sum over the chain of w_a x (p - p_a); the sums of w_a and of w_a x p_a are matrix products.
+    # v = v_root + sum of w_a x (p - p_a) over the chain; sums of w_a and of w_a x p_a are matrix products.
     chain = _chains(skeleton).to(body_pos)
     total = chain @ turning
     moment = chain @ torch.linalg.cross(turning, from_root)

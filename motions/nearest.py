@@ -1,9 +1,9 @@
 """Exact search for the most similar pose of a table, by a bound that is one matrix product.
 
 The angle term has no matrix form, but for rotations a, b with matrices A, B and angle t between them
-|A - B|^2 / 2 = 4 sin^2(t / 2) <= t^2. Replacing the angles by this gives every pair a lower bound on its cost as a
-squared Euclidean distance. Only pairs whose bound is below the true cost of the pair with the lowest bound can win,
-and only those (some 5 % on real clips) get their angles computed.
+|A - B|^2 / 2 = 4 sin^2(t / 2) <= t^2. Replacing the angles by this gives every pair a lower bound on its
+cost as a squared Euclidean distance. Only pairs whose bound is below the true cost of the pair with the
+lowest bound can win, and only those (some 5 % on real clips) get their angles computed.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ _PAIRS_PER_STEP = {True: 2**11, False: 2**17}
 class Points:
     """R poses prepared for the search.
 
-    place (R, D): squared distances are lower bounds on cost; norm (R,): its squared norms. quat: the four components
-    of Q rotations, (R, Q) each, whose squared angles count with angle_weight (Q,).
+    place (R, D): squared distances are lower bounds on cost; norm (R,): its squared norms. quat: the four
+    components of Q rotations, (R, Q) each, whose squared angles count with angle_weight (Q,).
     """
 
     place: Tensor
@@ -86,7 +86,9 @@ def _bound(query: Points, table: Points) -> Tensor:
     return torch.addmm(table.norm, query.place, table.place.T, alpha=-2.0).add_(query.norm[:, None])
 
 
-def _contenders(query: Points, table: Points, bound: Tensor, limit: float, slack: Tensor) -> tuple[Tensor, Tensor]:
+def _contenders(
+    query: Points, table: Points, bound: Tensor, limit: float, slack: Tensor
+) -> tuple[Tensor, Tensor]:
     """Places (row, column) of the pairs that can be the cheapest of their row and within the limit."""
     every = torch.arange(len(query), device=bound.device)
     guess = bound.argmin(1)

@@ -34,11 +34,13 @@ _WEIGHTS = {
         key_to_object=2.0,
     ),
 }
-_OBJECTLESS_WEIGHTS = SimilarityWeights(key_pos=1.0, key_vel=0.1, joint_rot=1.0, root_rot=1.0, root_height=1.0)
+_OBJECTLESS_WEIGHTS = SimilarityWeights(
+    key_pos=1.0, key_vel=0.1, joint_rot=1.0, root_rot=1.0, root_height=1.0
+)
 
 
 class Neighbours(NamedTuple):
-    """Nearest frames (R,) int64 of the clips, -1 where a clip has none to offer, and similarity (R,), 0 there."""
+    """Nearest frame (R,) int64, -1 where the clip offers none, and its similarity (R,), 0 there."""
 
     frame: Tensor
     similarity: Tensor
@@ -55,14 +57,15 @@ class _Clip(NamedTuple):
 class NeighbourSearch:
     """Finds the frame of a clip most similar to a state that lies near it.
 
-    States are compared in the world frame, by key bodies from forward kinematics on both sides (SkillMimic-V2,
-    state transition field, with the weights of the released code and mean squared differences throughout).
+    States are compared in the world frame, by key bodies from forward kinematics on both sides
+    (SkillMimic-V2, state transition field, with the weights of the released code and mean squared
+    differences throughout).
 
     Args:
         library: the clips.
         num_objects: how many of the clips' objects a state has.
         objectless_skills: skills whose objects do not count.
-        allowed: (F,) bool, frames that may be found; a clip's first two and its last never are, nor missing ones.
+        allowed: (F,) bool, frames that may be found; a clip's first two, its last and missing ones never are.
     """
 
     def __init__(

@@ -15,9 +15,10 @@ NOISE, LYING_NOISE = 0.1, 1.0
 def perturb(state: MotionState, lying: Tensor, generator: torch.Generator) -> MotionState:
     """R states from the neighbourhood of those given (SkillMimic-V2, state transition field).
 
-    Heights of root and objects rise by up to 0.1 m; orientations get Gaussian noise of 0.1 on the components of their
-    quaternion, which is normalised again (the released code does not); joint angles, joint velocities, root and
-    object velocities get Gaussian noise of 0.1. Root height and orientation of a lying humanoid get ten times as much.
+    Heights of root and objects rise by up to 0.1 m; orientations get Gaussian noise of 0.1 on the components
+    of their quaternion, which is normalised again (the released code does not); joint angles, joint
+    velocities, root and object velocities get Gaussian noise of 0.1. Root height and orientation of a lying
+    humanoid get ten times as much.
 
     Args:
         lying: (R,) bool, humanoids that lie on the ground and shall get up.

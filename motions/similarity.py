@@ -4,9 +4,9 @@
     cost = key_pos MSE(p) + key_vel MSE(v) + joint_rot mean_j angle_j^2 + root_rot angle_root^2
          + root_height dz^2 + object_pos MSE(o) + object_vel MSE(u) + key_to_object MSE(p - o)
 
-with p, v positions and velocities of the key bodies, o, u those of the objects, MSE the mean over all components
-and angle the angle [rad] of the rotation between the two. Source: SkillMimic-V2 (arXiv 2505.02094), section on the
-stitched trajectory graph, with the weights of its released code.
+with p, v positions and velocities of the key bodies, o, u those of the objects, MSE the mean over all
+components and angle the angle [rad] of the rotation between the two. Source: SkillMimic-V2 (arXiv
+2505.02094), section on the stitched trajectory graph, with the weights of its released code.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class SimilarityWeights:
 class Poses:
     """R poses with J joints, P key bodies, K objects: what similarity compares.
 
-    root_pos (R, 3) [m], root_quat (R, 4) wxyz, joint_quat (R, J, 4), key_pos (R, P, 3) [m], key_vel (R, P, 3) [m/s],
-    object_pos (R, K, 3) [m], object_vel (R, K, 3) [m/s], all in one frame.
+    root_pos (R, 3) [m], root_quat (R, 4) wxyz, joint_quat (R, J, 4); key_pos (R, P, 3) and object_pos
+    (R, K, 3) [m], key_vel and object_vel [m/s]; all in one frame.
     """
 
     root_pos: Tensor
@@ -51,7 +51,7 @@ class Poses:
 
     @staticmethod
     def of_frames(frames: Frames, skeleton: Skeleton) -> "Poses":
-        """World poses of reference frames (R,), float64, with their body positions and backward differences."""
+        """World poses of reference frames (R,), float64; velocities are backward differences."""
         key = list(skeleton.key_bodies)
         return Poses(
             root_pos=frames.root_pos.double(),
@@ -92,8 +92,8 @@ class Poses:
 class Features:
     """R poses scaled by the weights, so that cost is a plain sum.
 
-    linear (R, D): its squared distances count in full. quat (R, Q, 4): the squared angles between them count with
-    angle_weight (Q,).
+    linear (R, D): its squared distances count in full. quat (R, Q, 4): the squared angles between them count
+    with angle_weight (Q,).
     """
 
     linear: Tensor

@@ -12,9 +12,9 @@ MAX_BUFFER_FRAMES = 10
 def align(linked: MotionState, root_pos: Tensor, root_quat: Tensor) -> MotionState:
     """The linked state with the heading and the x, y of other roots; heights stay.
 
-    Everything is turned as one about the vertical through the linked root: objects move with the humanoid, linear
-    and angular velocities and object orientations turn along (SkillMimic-V2, stitched trajectory graph; its
-    released code leaves the velocities and object orientations as they were).
+    Everything is turned as one about the vertical through the linked root: objects move with the humanoid,
+    linear and angular velocities and object orientations turn along (SkillMimic-V2, stitched trajectory
+    graph; its released code leaves the velocities and object orientations as they were).
 
     Args:
         linked: R states.
@@ -39,9 +39,9 @@ def align(linked: MotionState, root_pos: Tensor, root_quat: Tensor) -> MotionSta
 
 
 def buffer_frames(similarity: Tensor) -> Tensor:
-    """Frames to wait before the reference goes on after a start of the given similarity, (...) -> (...) int64.
+    """Frames that the reference waits after a start of the given similarity, (...) -> (...) int64.
 
-    N = min(-floor(log10 S), 10) (SkillMimic-V2, buffer nodes); no wait where S is 0, which says "no other start".
+    N = min(-floor(log10 S), 10) (SkillMimic-V2, buffer nodes); none where S is 0: no other start was taken.
     """
     decades = -torch.log10(similarity.clamp_min(1e-30)).floor()
     return torch.where(similarity > 0, decades, 0.0).clamp(0, MAX_BUFFER_FRAMES).long()

@@ -20,6 +20,8 @@ FORMAT = "hoigym-checkpoint"
 FORMAT_VERSION = 1
 TENSORS_FILE = "tensors.safetensors"
 STATE_FILE = "state.json"
+_WRITING = ".writing_"
+_REPLACED = ".replaced_"
 _NAME = re.compile(r"epoch_(\d{6,})")
 
 
@@ -64,7 +66,7 @@ def save_checkpoint(
     """
     folder = checkpoint_folder(run_dir)
     final = folder / f"epoch_{epoch:06d}"
-    scratch = folder / f".writing_{final.name}_{os.getpid()}"
+    scratch = folder / f"{_WRITING}{final.name}_{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove(scratch)
@@ -133,12 +135,28 @@ def list_checkpoints(run_dir: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
+def recover_checkpoints(run_dir: Path) -> None:
+    """Tidy what a kill left behind; only for the one process that writes this run.
+
+    Unfinished folders go, a checkpoint that had stepped aside for one that never came is put back.
+    """
+    folder = checkpoint_folder(run_dir)
+    for path in list(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith(_WRITING):
+            _remove(path)
+        elif path.name.startswith(_REPLACED):
+            final = path.with_name(path.name.removeprefix(_REPLACED))
+            if final.exists():
+                _remove(path)
+            else:
+                path.rename(final)
+
+
 def load_latest(run_dir: Path) -> tuple[Checkpoint, list[str]]:
     """The newest intact checkpoint of a run, and one line about each newer one that is not intact.
 
     Raises CheckpointError where there is none at all.
     """
-    _recover(checkpoint_folder(run_dir))
     complaints: list[str] = []
     for path in reversed(list_checkpoints(run_dir)):
         try:
@@ -193,28 +211,13 @@ def _sync_folder(path: Path) -> None:
 
 def _put_in_place(scratch: Path, final: Path) -> None:
     """Rename onto the final name; a folder that is already there steps aside until the new one stands."""
-    aside = final.with_name(f".replaced_{final.name}")
+    aside = final.with_name(f"{_REPLACED}{final.name}")
     if final.exists():
         _remove(aside)
         final.rename(aside)
     scratch.rename(final)
     _sync_folder(final.parent)
     _remove(aside)
-
-
-def _recover(folder: Path) -> None:
-    """Tidy what a kill left behind: unfinished folders go, a replaced one without successor comes back."""
-    if not folder.is_dir():
-        return
-    for path in list(folder.iterdir()):
-        if path.name.startswith(".writing_"):
-            _remove(path)
-        elif path.name.startswith(".replaced_"):
-            final = path.with_name(path.name.removeprefix(".replaced_"))
-            if final.exists():
-                _remove(path)
-            else:
-                path.rename(final)
 
 
 def _remove(path: Path) -> None:

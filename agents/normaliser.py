@@ -23,8 +23,9 @@ def learn_moments(moments: RunningMoments, samples: Tensor) -> None:
 
     Parallel variance of Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance", 1983.
     """
-    variance, mean = torch.var_mean(samples, dim=0, correction=0)
-    mean, variance = mean.double(), variance.double()
+    mean = samples.mean(dim=0)
+    variance = (samples - mean).square_().mean(dim=0).double()  # twice as fast as torch.var_mean on a CPU
+    mean = mean.double()
     old, new = moments.count, float(len(samples))
     total = old + new
     delta = mean - moments.running_mean

@@ -63,6 +63,7 @@ class PPOAgent(A2CAgent):
 
     Attributes:
         current_obs: (N, O) observations the next rollout starts from; set before the first epoch.
+        never_wait: Evaluate every final observation rather than ask the device which are needed.
     """
 
     current_obs: Tensor
@@ -73,6 +74,7 @@ class PPOAgent(A2CAgent):
             cast(SummaryWriter, self.writer).close()
         self.settings = config
         self.stepper = cast(RlGamesVecEnv, self.vec_env)
+        self.never_wait = self.obs_device.type != "cpu"
         self.timer = SectionTimer(self.obs_device)
         self.recorder = RolloutRecorder(env.num_envs, self.obs_device)
         self.model.eval()
@@ -153,7 +155,7 @@ class PPOAgent(A2CAgent):
             bootstrapped = bootstrapped & ~info["diverged"]
         final_obs: Tensor = info["final_obs"]
         values = torch.zeros(len(final_obs), 1, device=final_obs.device)
-        if final_obs.is_cuda:  # asking which rows would wait for the device
+        if self.never_wait:
             return torch.where(bootstrapped.unsqueeze(1), self._value(final_obs), values)
         if bootstrapped.any():
             values[bootstrapped] = self._value(final_obs[bootstrapped])

@@ -1,5 +1,6 @@
 """The whole state of a training run, as tensors and plain values, and back."""
 
+import contextlib
 import platform
 import random
 from importlib import metadata
@@ -44,11 +45,25 @@ def collect_facts(agent: PPOAgent, wall_seconds: float) -> dict[str, Any]:
         "hidden_sizes": list(agent.settings.hidden_sizes),
         _PYTHON_GAUSS: random.getstate()[2],
         _NUMPY_GAUSS: [int(numpy_state[3]), float(numpy_state[4])],
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("torch", "numpy", "rl-games", "safetensors")},
-        },
+        "versions": current_versions(),
     }
+
+
+def current_versions() -> dict[str, str]:
+    """Versions of what can change a number, where installed."""
+    versions = {"python": platform.python_version()}
+    for name in ("torch", "numpy", "rl-games", "mujoco", "mujoco-warp", "hoigym"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def changed_versions(checkpoint: Checkpoint) -> list[str]:
+    """What is no longer as it was when the checkpoint was written, as "torch 2.11.0 -> 2.13.0"."""
+    then, now = checkpoint.state.get("versions", {}), current_versions()
+    names = sorted(then.keys() | now.keys())
+    pairs = [(name, then.get(name, "none"), now.get(name, "none")) for name in names]
+    return [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
 
 
 def restore(agent: PPOAgent, env: TrainingEnv, checkpoint: Checkpoint) -> None:
@@ -61,7 +76,8 @@ def restore(agent: PPOAgent, env: TrainingEnv, checkpoint: Checkpoint) -> None:
     _restore_optimizer(agent, checkpoint.section("optimizer"))
     agent.epoch_num = checkpoint.state["epoch"]
     agent.frame = checkpoint.state["samples"]
-    agent.set_learning_rate(checkpoint.state["learning_rate"])
+    if agent.settings.schedule == "adaptive":
+        agent.set_learning_rate(checkpoint.state["learning_rate"])
     rollout = {name: value.to(agent.obs_device) for name, value in checkpoint.section("rollout").items()}
     agent.current_obs = rollout["obs"]
     agent.recorder.running_return.copy_(rollout["running_return"])

@@ -17,11 +17,17 @@ import numpy as np
 import torch
 import yaml
 
-from agents.checkpoint import list_checkpoints, load_latest, prune_checkpoints, save_checkpoint
+from agents.checkpoint import (
+    list_checkpoints,
+    load_latest,
+    prune_checkpoints,
+    recover_checkpoints,
+    save_checkpoint,
+)
 from agents.config import AgentConfig
 from agents.ppo import PPOAgent
 from agents.progress import EpochReport, ProgressLines, Summaries
-from agents.run_state import collect_facts, collect_tensors, restore
+from agents.run_state import changed_versions, collect_facts, collect_tensors, restore
 from agents.vec_env import TrainingEnv
 from motions.errors import UserError
 
@@ -71,7 +77,8 @@ def train(
     Args:
         run_dir: Folder of the run; new, unless `resume`.
         env: Environment to train in; stays open.
-        config: Settings of the agent. A resumed run may change limits and intervals, not the network.
+        config: Settings of the agent. A resumed run may change all but the network's sizes; an adaptive
+            learning rate goes on from where it was.
         task: Name of the task, kept with the policy.
         run_config: What `config.yaml` should say; the agent's settings alone by default.
         resume: Go on from the newest intact checkpoint; where a kill came before the first one, start.
@@ -91,6 +98,8 @@ def train(
             checkpoint, complaints = load_latest(run_dir)
             for complaint in complaints:
                 print(f"warning: {complaint}; using {checkpoint.path.name}", flush=True)
+            if changes := changed_versions(checkpoint):
+                print(f"note: no longer bit for bit the same run: {', '.join(changes)}", flush=True)
             env.reset(seed=config.seed)
             restore(agent, env, checkpoint)
             wall_seconds = float(checkpoint.state["wall_seconds"])
@@ -236,6 +245,8 @@ def _seed_everything(seed: int) -> None:
 
 def _check_folder(run_dir: Path, resume: bool) -> bool:
     """Whether there is something to resume. Raises UserError where folder and wish disagree."""
+    if resume:
+        recover_checkpoints(run_dir)
     checkpoints = list_checkpoints(run_dir)
     if checkpoints and not resume:
         raise UserError(f"{run_dir} already holds a run; resume it, or choose another folder")

@@ -17,6 +17,7 @@ from agents.checkpoint import (
     load_checkpoint,
     load_latest,
     prune_checkpoints,
+    recover_checkpoints,
     save_checkpoint,
 )
 
@@ -134,6 +135,17 @@ def test_pruning_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
     assert best.name == "epoch_000002"
 
 
+def test_reading_a_run_leaves_a_write_under_way_alone(tmp_path: Path) -> None:
+    """A policy may be played while its run goes on."""
+    save(tmp_path, 1)
+    under_way = tmp_path / "checkpoints" / ".writing_epoch_000002_77"
+    under_way.mkdir()
+    assert load_latest(tmp_path)[0].state["epoch"] == 1
+    assert under_way.is_dir()
+    recover_checkpoints(tmp_path)
+    assert not under_way.exists()
+
+
 def test_saving_an_epoch_again_replaces_it(tmp_path: Path) -> None:
     save(tmp_path, 1, reward=0.1)
     path = save(tmp_path, 1, reward=0.2)
@@ -199,6 +211,7 @@ def test_kill_at_any_moment_of_a_write_loses_nothing(tmp_path: Path, stage: int,
     arguments = [sys.executable, "-c", KILLED_WHILE_SAVING, str(stage), str(epoch), str(tmp_path)]
     process = subprocess.run(arguments, cwd=Path(__file__).parents[2], check=False, capture_output=True)
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()
+    recover_checkpoints(tmp_path)
     checkpoint, complaints = load_latest(tmp_path)
     assert checkpoint.path == good
     assert complaints == []

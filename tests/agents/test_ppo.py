@@ -56,11 +56,13 @@ def value_of(agent: PPOAgent, obs: Tensor) -> Tensor:
     return (raw * torch.sqrt(value.running_var.float() + 1e-5) + value.running_mean.float()).detach()[:, 0]
 
 
-def test_time_out_is_followed_by_the_value_of_its_final_observation() -> None:
+@pytest.mark.parametrize("never_wait", [False, True])
+def test_time_out_is_followed_by_the_value_of_its_final_observation(never_wait: bool) -> None:
     """World 0 terminates at step 1, world 1 is truncated there; by hand, from the critic's own values."""
     no = [False, False]
     env = ScriptedEnv([no, [True, False], no], [no, [False, True], no])
     agent = make_agent(quick(horizon=3, minibatch_size=6), env)
+    agent.never_wait = never_wait
     agent.model.value_mean_std.running_mean.fill_(2.0)
     agent.model.value_mean_std.running_var.fill_(9.0)
     with torch.no_grad():
@@ -76,10 +78,12 @@ def test_time_out_is_followed_by_the_value_of_its_final_observation() -> None:
     assert abs(stopped_at - v[1]).min() > 1e-3, "the test must tell the two observations apart"
 
 
-def test_a_diverged_world_has_no_future() -> None:
+@pytest.mark.parametrize("never_wait", [False, True])
+def test_a_diverged_world_has_no_future(never_wait: bool) -> None:
     no = [False, False]
     env = ScriptedEnv([no, no], [no, [True, True]], diverged=1)
     agent = make_agent(quick(horizon=2, minibatch_size=4), env)
+    agent.never_wait = never_wait
     with torch.no_grad():
         returns = agent.play_steps()["returns"].view(2, 2)
     torch.testing.assert_close(returns[:, 1], torch.full((2,), 2.0))

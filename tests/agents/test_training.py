@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import signal
@@ -174,6 +175,23 @@ def test_folder_and_wish_must_agree(tmp_path: Path, whole_run: Path) -> None:
         run(whole_run, quick(max_epochs=11), ToyEnv(4), resume=True)
     with pytest.raises(CheckpointError, match=r"made with \(64, 64\) hidden layers"):
         run(whole_run, quick(max_epochs=11, hidden_sizes=(32,)), resume=True)
+
+
+def test_changed_learning_rate_counts_when_resumed(tmp_path: Path) -> None:
+    run(tmp_path / "run", quick(max_epochs=1))
+    result = run(tmp_path / "run", quick(max_epochs=2, learning_rate=5e-4), resume=True)
+    assert load_checkpoint(result.checkpoint).state["learning_rate"] == 5e-4
+
+
+def test_other_versions_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run(tmp_path / "run", quick(max_epochs=1)).checkpoint / "state.json"
+    state = json.loads(path.read_text())
+    state["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps(state))
+    capsys.readouterr()
+    run(tmp_path / "run", quick(max_epochs=2), resume=True)
+    note = capsys.readouterr().out.splitlines()[0]
+    assert note == f"note: no longer bit for bit the same run: torch 1.0 -> {torch.__version__}"
 
 
 def test_resume_before_the_first_checkpoint_starts(tmp_path: Path) -> None:

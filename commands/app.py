@@ -14,8 +14,9 @@ COMMANDS = {
     "train": "train a policy, or resume a run",
     "play": "run a trained policy, and record it if asked",
     "replay": "show clips as they are, without physics",
-    "record": "write MP4 or PNG of a policy or of clips",
+    "record": "write a video or pictures of a policy or of clips",
     "motions": "look at clips, convert them, make the demo clips",
+    "graph": "link the states of different skills, for starts and switches",
     "bench": "measure the speed of engine, environment and training",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130

@@ -243,7 +243,13 @@ def test_every_task_goes_with_every_recipe(task: str, name: str):
 
 
 def test_every_short_form_stands_for_keys_that_exist():
-    values = {"--task": "ballplay", "--motion_file": "clips", "--engine": "mujoco", "--state_init": "2"}
+    values = {
+        "--task": "ballplay",
+        "--motion_file": "clips",
+        "--engine": "mujoco",
+        "--state_init": "2",
+        "--graph_file": "graph.npz",
+    }
     argv = [f"{short}={values.get(short, '1')}" for short in ALIASES]
     config, _ = train.parse(argv)
     assert (config.env.start.frame, config.agent.horizon, config.env.seed, config.agent.seed) == (2, 1, 1, 1)
@@ -284,6 +290,8 @@ def test_the_published_recipe_is_the_published_one():
         (["motions", "info"], "--motion_file is missing"),
         (["motions", "info", "nowhere"], "nowhere"),
         (["motions", "convert", "clips"], "--output is missing"),
+        (["graph", "build", "clips"], "--output is missing"),
+        (["graph", "draw", "nowhere.npz", "graph.png"], "nowhere.npz"),
         (["bench", "--seconds", "0"], "seconds must be above 0"),
     ],
 )

@@ -92,7 +92,7 @@ def _add_lights(spec: mujoco.MjSpec) -> None:
 
 
 def _exclude_within_hands(spec: mujoco.MjSpec, skeleton: Skeleton) -> None:
-    """Fingers of one hand overlap at rest and in many recorded frames; they must not push each other apart."""
+    """Fingers of one hand overlap at rest and in many recorded frames; they must not push each other."""
     hand_of: dict[int, int] = {}
     for body in sorted(skeleton.hands):
         hand_of[body] = hand_of.get(skeleton.parents[body], body)

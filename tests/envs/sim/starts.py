@@ -13,7 +13,7 @@ from motions.state import MotionState
 
 # Turns the y-up rest pose of the mocap skeleton upright.
 UPRIGHT = (math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0)
-STANDING = 0.98  # height [m] of the root with the feet on the floor
+STANDING = 0.9775  # height [m] of the root with the feet on the floor
 
 
 def standing(scene: Scene, count: int, height: float = STANDING) -> MotionState:

@@ -157,6 +157,15 @@ def test_contacts_are_fresh_after_set_state(sim: MujocoSimulator) -> None:
         assert not getattr(sim.state, name).any(), name
 
 
+def test_drives_hold_the_pose_that_is_set(sim: MujocoSimulator) -> None:
+    """Arms set down press no more on the floor than arms stretched out: no drive pulls them back up."""
+    start = standing(sim.scene, 1)
+    for side, angle in (("L", -1.2), ("R", 1.2)):
+        start.joint_rot[0, sim.scene.skeleton.index(f"{side}_Shoulder") - 1, 2] = angle
+    put(sim, start)
+    assert 0.5 * WEIGHT < sim.state.body_force[0, :, 2].sum() < 2 * WEIGHT
+
+
 @pytest.mark.parametrize("self_collision", [False, True])
 def test_flags_equal_the_contact_list(self_collision: bool) -> None:
     """Flailing on the floor under balls: the flags are MuJoCo's contacts of that very state, pair by pair."""

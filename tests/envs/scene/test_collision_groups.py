@@ -1,5 +1,6 @@
 """Who collides with whom, and with which contact."""
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -41,7 +42,7 @@ def test_self_collision_is_a_choice(plain: Scene, self_colliding: Scene) -> None
     assert collide(self_colliding.model, "L_Wrist", "R_Hip")
 
 
-def inner_contacts(scene: Scene, pose: dict[str, tuple[float, float, float, float]]) -> set[frozenset[str]]:
+def inner_contacts(scene: Scene, pose: Mapping[str, Sequence[float]]) -> set[frozenset[str]]:
     """Pairs of the humanoid's bodies that touch when the named joints are turned so, high above the floor."""
     data = mujoco.MjData(scene.model)
     data.qpos[2] = 5.0

@@ -81,8 +81,10 @@ def rollout_moments(
 
 
 def _caption(env: HOIVectorEnv, row: int) -> str:
-    clip = env.library.clip_names[int(env.clip[row])]
-    return f"{clip}  frame {int(env.start_frame[row] + env.progress[row])}"
+    clip = int(env.clip[row])
+    moved = max(int(env.progress[row] - env.wait[row]), 0)
+    frame = min(int(env.start_frame[row]) + moved, int(env.library.clip_length[clip]) - 1)
+    return f"{env.library.clip_names[clip]}  frame {frame}"
 
 
 def _reference_poses(env: HOIVectorEnv, rows: Sequence[int]) -> list[Pose]:

@@ -1,4 +1,4 @@
-"""What the skill ids of the published clips stand for."""
+"""What the skill ids of the published and the bundled clips stand for."""
 
 _NAMES = {
     "mocap": {
@@ -7,10 +7,11 @@ _NAMES = {
         2: "shot",
         6: "shot",
         9: "shot",
-        10: "run without ball",
+        10: "walk or run",
         11: "dribble left",
         12: "dribble right",
         13: "dribble forward",
+        14: "dribble on the spot",
         16: "chest pass",
         22: "jump shot",
         31: "layup",

@@ -12,14 +12,14 @@ from motions.skeleton import Skeleton
 # The camera stands this far round from straight ahead of the humanoid, to its right [degrees].
 _QUARTER_VIEW = 40.0
 _ELEVATION = -12.0
-# Room around the root [m]: to each side, and to the top of an upright head.
-_SIDE, _HEAD_ROOM = 0.65, 1.85
-_OBJECT_ROOM, _FLOOR_ROOM = 0.2, -0.1
+# Room around the root [m]: to each side, to the top of an upright head, and for a foot ahead.
+_SIDE, _HEAD_ROOM, _STRIDE = 0.6, 1.85, 0.4
+_OBJECT_ROOM = 0.2
 # Objects farther from the root than this are left out of the picture [m].
 _REACH = 4.0
 _NEAREST, _FARTHEST = 2.9, 8.0
-# The picture is this much larger than what must be seen: near parts look larger than those at the root.
-_MARGIN = 1.15
+# The picture is this much larger than what must be seen.
+_MARGIN = 1.1
 # Seconds in which the camera catches up with the root, and with a wider or a closer view around it.
 _ROOT_LAG, _WIDEN_LAG, _CLOSE_LAG = 0.08, 0.08, 0.6
 # A root that is farther away than these speeds [m/s] and this start [m] explain has been put somewhere else.
@@ -76,18 +76,29 @@ class FollowCamera:
 
     def _frame(self, root: np.ndarray, pose: Pose) -> np.ndarray:
         """Where to look, relative to the root's place on the floor, and from how far: (4,) [m]."""
-        sides = [-_SIDE, _SIDE]
-        heights = [_FLOOR_ROOM, max(_HEAD_ROOM, float(pose.body_pos[:, 2].max()) + 0.2)]
+        turn, tilt = math.radians(self.view.azimuth), math.radians(self.view.elevation)
+        ahead = np.array((math.cos(turn) * math.cos(tilt), math.sin(turn) * math.cos(tilt), math.sin(tilt)))
+        right, up = self.right, np.cross(self.right, ahead)
+        seen = self._seen(root, pose)
+        across, above, depth = seen @ right, seen @ up, seen @ ahead
+        middle_across, middle_above = (across.min() + across.max()) / 2, (above.min() + above.max()) / 2
+        # A point is in the picture if it lies within the cone of sight at its own depth.
+        wide = np.abs(across - middle_across) / self._half_width - depth
+        high = np.abs(above - middle_above) / self._half_height - depth
+        distance = np.clip(_MARGIN * max(wide.max(), high.max()), _NEAREST, _FARTHEST)
+        return np.append(middle_across * right + middle_above * up, distance)
+
+    def _seen(self, root: np.ndarray, pose: Pose) -> np.ndarray:
+        """Points (P, 3) that must be in the picture, relative to the root's place on the floor [m]."""
+        top = max(_HEAD_ROOM, float(pose.body_pos[:, 2].max()) + 0.2)
+        near = _STRIDE * np.cross(self.right, (0.0, 0.0, 1.0))  # towards the camera
+        sides = (-_SIDE * self.right, _SIDE * self.right)
+        points = [side + place for side in sides for place in ((0.0, 0.0, top), near)]
         for offset in pose.object_pos - root:
             if np.linalg.norm(offset) < _REACH:
-                across = float(offset @ self.right)
-                sides += [across - _OBJECT_ROOM, across + _OBJECT_ROOM]
-                heights.append(float(offset[2]) + _OBJECT_ROOM)
-        sides.append(max(sides) + self._room_right)
-        half_width, half_height = (max(sides) - min(sides)) / 2, (max(heights) - min(heights)) / 2
-        distance = _MARGIN * max(half_width / self._half_width, half_height / self._half_height)
-        middle = (min(sides) + half_width) * self.right + (0.0, 0.0, min(heights) + half_height)
-        return np.append(middle, np.clip(distance, _NEAREST, _FARTHEST))
+                points += [offset + _OBJECT_ROOM * sign * axis for sign in (-1, 1) for axis in np.eye(3)]
+        farthest = max(points, key=lambda point: float(point @ self.right))
+        return np.array([*points, farthest + self._room_right * self.right])
 
 
 def _share(dt: float, lag: float) -> float:

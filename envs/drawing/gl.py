@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import warnings
 
 import mujoco
 from mujoco.rendering.classic import gl_context
@@ -31,7 +32,8 @@ def offscreen_renderer(model: mujoco.MjModel, width: int, height: int) -> mujoco
     """
     backend = find_offscreen_gl()
     try:
-        return mujoco.Renderer(model, height=height, width=width)
+        with warnings.catch_warnings(action="ignore"):
+            return mujoco.Renderer(model, height=height, width=width)
     except Exception as error:  # every OpenGL reports its failures with other exception types
         raise _failure(backend, error) from None
 

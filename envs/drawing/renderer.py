@@ -50,7 +50,7 @@ class PoseRenderer:
         self._renderer.update_scene(self._stage.data, view)
         scene = self._renderer.scene
         for geom in scene.geoms[: scene.ngeom]:
-            if 0.0 < geom.rgba[3] < 1.0:
+            if geom.rgba[3] < 1.0 or geom.type == mujoco.mjtGeom.mjGEOM_PLANE:
                 geom.category = mujoco.mjtCatBit.mjCAT_DECOR  # casts no shadow
         sun = scene.lights[1]  # 0 is the headlight
         # The sun stands over the camera's shoulder; shadows are drawn around the point it looks at.

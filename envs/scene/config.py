@@ -32,7 +32,7 @@ class SceneConfig:
     hands: Literal["full", "locked"] = "full"
     """locked: fingers are fixed to the wrist in the clips' mean pose; about five times faster."""
     objects: tuple[BallConfig, ...] = field(default_factory=lambda: (BallConfig(),))
-    self_collision: bool = False
+    self_collision: bool = True
     """Whether the humanoid's bodies collide with each other (neighbours and parts of one hand never do)."""
     physics_hz: int = 120
     """Physics rate [Hz]; a multiple of the control rate."""

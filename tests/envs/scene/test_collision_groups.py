@@ -21,12 +21,12 @@ def collide(model: mujoco.MjModel, first: str, second: str) -> bool:
 
 @pytest.fixture(scope="module")
 def plain() -> Scene:
-    return build_scene(SceneConfig(objects=TWO_BALLS))
+    return build_scene(SceneConfig(objects=TWO_BALLS, self_collision=False))
 
 
 @pytest.fixture(scope="module")
 def self_colliding() -> Scene:
-    return build_scene(SceneConfig(objects=TWO_BALLS, self_collision=True))
+    return build_scene(SceneConfig(objects=TWO_BALLS))
 
 
 def test_ground_objects_and_humanoid_meet(plain: Scene) -> None:

@@ -76,7 +76,7 @@ def test_a_fist_does_not_push_itself_but_touches_the_other_hand(self_colliding: 
 def test_bodies_meet_where_they_may(self_colliding: Scene) -> None:
     """Legs crossed like an X touch; with self_collision off they pass through each other."""
     crossed = {"L_Hip": (0.989, 0, 0, -0.149), "R_Hip": (0.989, 0, 0, 0.149)}
-    assert inner_contacts(build_scene(SceneConfig()), crossed) == set()
+    assert inner_contacts(build_scene(SceneConfig(self_collision=False)), crossed) == set()
     assert inner_contacts(self_colliding, crossed) == {frozenset(("L_Hip", "R_Hip"))}
 
 

@@ -16,7 +16,7 @@ class ProgressViewer(Viewer):
         self._viewer = viewer
         self._progress = Progress(
             TextColumn(what),
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("steps"),
             TimeRemainingColumn(),

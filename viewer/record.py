@@ -46,7 +46,7 @@ def open_recorder(
         recorder = SheetRecorder(out, small, *_sheet(lengths))
     else:
         raise UserError(f"{out}: unknown suffix '{out.suffix}'; expected {VIDEO} or {PICTURE}")
-    return ProgressViewer(recorder, f"recording {out}", sum(lengths))
+    return ProgressViewer(recorder, f"recording {out.name}", sum(lengths))
 
 
 def _sheet(lengths: Sequence[int]) -> tuple[list[int], int]:

@@ -73,7 +73,10 @@ class VideoRecorder(_Recorder):
 
 
 class SheetRecorder(_Recorder):
-    """Draws the steps numbered in `keep`, counted from the first one shown, into a PNG grid of `columns`."""
+    """Draws the steps numbered in `keep`, counted from the first one shown, into a PNG grid of `columns`.
+
+    Every `begin` starts a new row.
+    """
 
     def __init__(self, path: Path, config: PictureConfig, keep: Collection[int], columns: int):
         super().__init__(config)
@@ -82,6 +85,11 @@ class SheetRecorder(_Recorder):
         self._keep = frozenset(keep)
         self._tiles: list[np.ndarray] = []
         self._steps = 0
+
+    def begin(self, setup: Setup) -> None:
+        super().begin(setup)
+        while len(self._tiles) % self._columns:
+            self._tiles.append(np.full_like(self._tiles[-1], 255))
 
     def show(self, moments: Sequence[Moment]) -> None:
         self.painter.note(moments)

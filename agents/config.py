@@ -23,8 +23,9 @@ class AgentConfig:
         log_sigma: Logarithm of the standard deviation of the action noise; fixed, never learned.
         gamma: Discount per control step.
         lam: Decay of generalised advantage estimation.
-        learning_rate: Step size of Adam; the first value where the schedule is adaptive.
-        schedule: "constant", or "adaptive": follow the policy change (KL divergence).
+        learning_rate: Step size of Adam; the actor's first one where the schedule is adaptive.
+        critic_learning_rate: Step size of the critic, always constant; 0 is that of `learning_rate`.
+        schedule: "constant", or "adaptive": the actor's step size follows the policy change (KL divergence).
         kl_per_action: Adaptive schedule: wanted KL divergence of one epoch, per action dimension.
         learning_rate_min: Adaptive schedule: lower limit.
         learning_rate_max: Adaptive schedule: upper limit.
@@ -53,6 +54,7 @@ class AgentConfig:
     gamma: float = 0.99
     lam: float = 0.95
     learning_rate: float = 2e-5
+    critic_learning_rate: float = 0.0
     schedule: Literal["constant", "adaptive"] = "constant"
     kl_per_action: float = 3e-4
     learning_rate_min: float = 1e-6
@@ -85,8 +87,10 @@ class AgentConfig:
         for name in positive:
             if not getattr(self, name) > 0:
                 raise AgentConfigError(f"agent.{name} must be above 0, not {getattr(self, name)}")
-        not_negative = ("critic_coef", "bounds_coef", "max_grad_norm", "minibatch_size", "max_samples",
-                        "max_minutes", "critic_warmup_epochs", "threads", "seed", "progress_seconds")
+        not_negative = (
+            *("critic_learning_rate", "critic_coef", "bounds_coef", "max_grad_norm", "minibatch_size"),
+            *("max_samples", "max_minutes", "critic_warmup_epochs", "threads", "seed", "progress_seconds"),
+        )
         for name in not_negative:
             if not getattr(self, name) >= 0:
                 raise AgentConfigError(f"agent.{name} must not be negative, not {getattr(self, name)}")

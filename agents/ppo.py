@@ -1,7 +1,6 @@
 """The PPO agent: rl-games' continuous agent with an exact treatment of time-outs."""
 
 import io
-import math
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from agents.config import AgentConfig
 from agents.gae import estimate_advantages
+from agents.learning_rate import adapted_learning_rate, moved_too_far
 from agents.network import ActorCritic
 from agents.normaliser import learn_moments
 from agents.rl_games_setup import rl_games_params
@@ -25,7 +25,6 @@ from agents.timing import SectionTimer
 from agents.vec_env import RlGamesVecEnv, TrainingEnv
 
 LARGEST_LOG_RATIO = 20.0
-LEARNING_RATE_FACTOR = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +62,8 @@ class PPOAgent(A2CAgent):
 
     Attributes:
         current_obs: (N, O) observations the next rollout starts from; set before the first epoch.
+        actor_rests: Only the critic learns: during its warm-up, and for the rest of an epoch of the
+            adaptive schedule in which the policy has moved too far.
         never_wait: Evaluate every final observation rather than ask the device which are needed.
     """
 
@@ -74,6 +75,8 @@ class PPOAgent(A2CAgent):
             cast(SummaryWriter, self.writer).close()
         self.settings = config
         self.stepper = cast(RlGamesVecEnv, self.vec_env)
+        self.optimizer = self._make_optimizer()
+        self.actor_rests = False
         self.never_wait = self.obs_device.type != "cpu"
         self.timer = SectionTimer(self.obs_device)
         self.recorder = RolloutRecorder(env.num_envs, self.obs_device)
@@ -175,42 +178,57 @@ class PPOAgent(A2CAgent):
     # --- update ----------------------------------------------------------------------------------
 
     def _update(self) -> UpdateStats:
-        losses: list[Tensor] = []
-        kl = torch.zeros((), device=self.obs_device)
-        for mini_epoch in range(self.mini_epochs_num):
-            kls: list[Tensor] = []
+        critic_losses: list[Tensor] = []
+        actor_losses: list[Tensor] = [torch.zeros(4, device=self.obs_device)] if self.warming_up else []
+        kl = 0.0
+        self.actor_rests = self.warming_up
+        for _ in range(self.mini_epochs_num):
+            first = len(actor_losses)
             for index in range(len(self.dataset)):
                 self.calc_gradients(cast(dict[str, Tensor], self.dataset[index]))
-                actor_loss, critic_loss, bounds_loss, minibatch_kl, clip_fraction = self.train_result
-                losses.append(torch.stack([actor_loss, critic_loss, bounds_loss, clip_fraction]))
-                kls.append(minibatch_kl)
-            kl = torch.stack(kls).mean()
-            self._adapt_learning_rate(kl, last=mini_epoch == self.mini_epochs_num - 1)
-        means = torch.cat([torch.stack(losses).mean(0), kl.unsqueeze(0)]).tolist()
-        actor_loss, critic_loss, bounds_loss, clip_fraction, last_kl = means
+                critic_loss, *actor_loss = self.train_result
+                critic_losses.append(critic_loss)
+                actor_losses += actor_loss
+            if self.adaptive and not self.actor_rests:
+                kl = float(torch.stack(actor_losses[first:])[:, 2].mean())
+                self.actor_rests = moved_too_far(kl, self.wanted_kl)
+        if self.adaptive and not self.warming_up:
+            self._adapt_learning_rate(kl)
+        last_pass = torch.stack(actor_losses[-len(self.dataset) :])[:, 2].mean()
+        extra = torch.stack([last_pass, torch.stack(critic_losses).mean()])
+        actor, bounds, _, clipped, last_kl, critic = torch.cat(
+            [torch.stack(actor_losses).mean(0), extra]
+        ).tolist()
         return UpdateStats(
-            actor_loss=actor_loss,
-            critic_loss=critic_loss,
-            bounds_loss=bounds_loss,
-            kl=last_kl,
-            clip_fraction=clip_fraction,
+            actor_loss=actor, critic_loss=critic, bounds_loss=bounds, kl=last_kl, clip_fraction=clipped
         )
 
+    def _make_optimizer(self) -> torch.optim.Adam:
+        """Adam with a step size each for actor and critic."""
+        config = self.settings
+        groups = [
+            {"params": list(self.policy.actor.parameters()), "lr": config.learning_rate},
+            {
+                "params": list(self.policy.critic.parameters()),
+                "lr": config.critic_learning_rate or config.learning_rate,
+            },
+        ]
+        return torch.optim.Adam(groups, eps=1e-8, fused=True)
+
     def calc_gradients(self, input_dict: dict[str, Tensor]) -> None:
-        """One gradient step on a minibatch; `train_result` holds its losses."""
+        """One gradient step; `train_result` holds the critic's loss and, unless it rests, the actor's."""
         with self._autocast():
             values = self.policy.value(input_dict["obs"])
         critic_loss = (values - input_dict["returns"]).square().mean()
         loss = self.critic_coef * critic_loss
-        actor = [torch.zeros((), device=self.obs_device)] * 4
-        if not self.warming_up:
+        self.train_result = [critic_loss.detach()]
+        if not self.actor_rests:
             actor = self._actor_losses(input_dict)
             loss = loss + actor[0] + self.bounds_loss_coef * actor[1]
+            self.train_result.append(torch.stack(actor).detach())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.trancate_gradients_and_step()
-        actor_loss, bounds_loss, kl, clip_fraction = (value.detach() for value in actor)
-        self.train_result = (actor_loss, critic_loss.detach(), bounds_loss, kl, clip_fraction)
 
     def _actor_losses(self, batch: dict[str, Tensor]) -> list[Tensor]:
         """Surrogate loss, bounds loss, KL divergence and clipped share (PPO, Schulman et al. 2017)."""
@@ -230,22 +248,25 @@ class PPOAgent(A2CAgent):
             clip_fraction = (ratio != clipped).float().mean()
         return [surrogate, bounds, kl, clip_fraction]
 
-    def _adapt_learning_rate(self, kl: Tensor, *, last: bool) -> None:
-        """Lower the step size once the policy moved too far, raise it if a whole epoch moved too little."""
-        config = self.settings
-        if config.schedule == "constant" or self.warming_up:
-            return
-        wanted = config.kl_per_action * self.actions_num
-        moved = float(kl)
-        if moved > 2.0 * wanted or not math.isfinite(moved):
-            self.set_learning_rate(max(self.last_lr / LEARNING_RATE_FACTOR, config.learning_rate_min))
-        elif last and moved < 0.5 * wanted:
-            self.set_learning_rate(min(self.last_lr * LEARNING_RATE_FACTOR, config.learning_rate_max))
+    @property
+    def adaptive(self) -> bool:
+        return self.settings.schedule == "adaptive"
+
+    @property
+    def wanted_kl(self) -> float:
+        """KL divergence one epoch should bring; it grows with the action, as its noise does."""
+        return self.settings.kl_per_action * self.actions_num
+
+    def _adapt_learning_rate(self, kl: float) -> None:
+        lowest, highest = self.settings.learning_rate_min, self.settings.learning_rate_max
+        self.set_learning_rate(
+            adapted_learning_rate(self.last_lr, kl, self.wanted_kl, lowest=lowest, highest=highest)
+        )
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Use this step size from the next gradient step on."""
+        """Use this step size for the actor from the next gradient step on."""
         self.last_lr = learning_rate
-        self.update_lr(learning_rate)
+        self.optimizer.param_groups[0]["lr"] = learning_rate
 
     def _learn_normaliser(self, obs: Tensor) -> None:
         """Move the input statistics; a frozen actor keeps those it was given, else it would not be frozen."""

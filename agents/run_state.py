@@ -23,7 +23,7 @@ def collect_tensors(agent: PPOAgent, env: TrainingEnv) -> dict[str, Tensor]:
     tensors = {f"model.{name}": value for name, value in agent.model.state_dict().items()}
     tensors |= {f"env.{name}": value for name, value in env.state_dict().items()}
     tensors |= {f"random.{name}": value for name, value in _random_states(agent.obs_device).items()}
-    names = [name for name, _ in agent.model.named_parameters()]
+    names = _optimised(agent)
     for index, moments in agent.optimizer.state_dict()["state"].items():
         for key, value in moments.items():
             tensors[f"optimizer.{names[index]}.{key}"] = value
@@ -100,9 +100,15 @@ def _check_fit(agent: PPOAgent, checkpoint: Checkpoint) -> None:
             raise CheckpointError(f"{checkpoint.path} was made with {stored} {name}, this run has {wanted}")
 
 
+def _optimised(agent: PPOAgent) -> list[str]:
+    """Names of the parameters in the optimiser's order."""
+    name_of = {id(value): name for name, value in agent.model.named_parameters()}
+    return [name_of[id(value)] for group in agent.optimizer.param_groups for value in group["params"]]
+
+
 def _restore_optimizer(agent: PPOAgent, stored: dict[str, Tensor]) -> None:
     moments: dict[int, dict[str, Tensor]] = {}
-    index_of = {name: index for index, (name, _) in enumerate(agent.model.named_parameters())}
+    index_of = {name: index for index, name in enumerate(_optimised(agent))}
     for name, value in stored.items():
         parameter, key = name.rsplit(".", 1)
         moments.setdefault(index_of[parameter], {})[key] = value

@@ -14,7 +14,7 @@ from viewer.recorder import SheetRecorder, VideoRecorder
 
 VIDEO, PICTURE = ".mp4", ".png"
 # Pictures on the sheet of one sequence; of each, where there are several.
-_ALONE, _EACH = 12, 6
+_ALONE, _EACH = 12, 7
 _COLUMNS = 4
 
 
@@ -28,7 +28,7 @@ def open_recorder(
     """A viewer that writes a file and shows its progress; to be used in a `with` block.
 
     Args:
-        out: an .mp4, or a .png: a sheet of twelve moments, or a row of six for each of several sequences,
+        out: an .mp4, or a .png: a sheet of twelve moments, or a row of seven for each of several sequences,
             half as wide and high as in a video.
         lengths: steps of the sequences that will be shown one after another: of each clip, or of a rollout.
         picture: how one figure is drawn.

@@ -32,10 +32,10 @@ def test_several_clips_make_a_row_each(tmp_path: Path):
     with open_recorder(path, [12, 4, 9], SMALL) as viewer:
         replay(clips, viewer)
     sheet = np.asarray(Image.open(path))
-    assert sheet.shape == (3 * 32, 6 * 48, 3)
+    assert sheet.shape == (3 * 32, 7 * 48, 3)
     assert (sheet[32:64, 4 * 48 :] == 255).all()  # the second clip has only four frames
     assert (sheet[32:64, : 4 * 48] < 200).any()
-    assert (sheet[64:, 5 * 48 :] < 200).any()
+    assert (sheet[64:, 6 * 48 :] < 200).any()
 
 
 def test_another_suffix_is_one_line(tmp_path: Path):

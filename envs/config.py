@@ -5,6 +5,7 @@ from typing import Literal
 
 from envs.reward import RewardWeights, RotationDifference
 from envs.scene.config import SceneConfig
+from envs.sim.warp_config import WarpConfig
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ class EnvConfig:
     motion_file: str = ""
     """Clip or folder of clips; the bundled demo clips of the task where empty."""
     num_envs: int = 64
-    engine: Literal["mujoco"] = "mujoco"
+    engine: Literal["mujoco", "mujoco_warp"] = "mujoco"
+    """Physics engine: mujoco on the CPU, or mujoco_warp on an NVIDIA GPU."""
     threads: int = 0
-    """Engine threads on the CPU; 0 takes every processor."""
+    """Threads of engine mujoco; 0 takes every processor."""
+    warp: WarpConfig = field(default_factory=WarpConfig)
     seed: int = 0
     body_positions: Literal["kinematics", "stored"] = "kinematics"
     """Reference body positions: forward kinematics of the clip's joint angles, or as stored in the clip."""

@@ -19,7 +19,7 @@ from envs.masked_reward import masked_reward
 from envs.observer import Observer
 from envs.reward import REWARDS, object_free_rows
 from envs.scene.scene import build_scene
-from envs.sim import make_simulator
+from envs.sim import engine_device, make_simulator
 from envs.sim.rows import Rows
 from envs.start import EpisodeStarts
 from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
@@ -49,12 +49,12 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
     def __init__(self, config: EnvConfig, library: MotionLibrary | None = None):
         """library: what to follow, in place of config.motion_file. Raises UserError for what does not fit."""
         self.config = config
-        self.library = _load_library(config) if library is None else library
+        self.device = engine_device(config.engine, config.warp)
+        self.library = _load_library(config, self.device) if library is None else library
         _check_library(config, self.library)
         mean_pose = self.library.reference(self.library.valid.nonzero()[:, 0]).joint_rot.mean(0)
         self.scene = build_scene(config.scene, locked_pose=mean_pose.cpu().numpy())
-        self.sim = make_simulator(config.engine, self.scene, config.num_envs, config.threads)
-        self.device = self.sim.device
+        self.sim = make_simulator(config.engine, self.scene, config.num_envs, config.threads, config.warp)
         self.num_envs = config.num_envs
         self._observer = Observer(config, self.sim, LabelConditioner())
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
@@ -257,9 +257,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._joints = on_device(self.scene.free_joints) if self.config.scene.hands == "locked" else None
 
 
-def _load_library(config: EnvConfig) -> MotionLibrary:
+def _load_library(config: EnvConfig, device: torch.device) -> MotionLibrary:
     clips = load_clips(Path(config.motion_file)) if config.motion_file else _demo_clips(config)
-    return MotionLibrary(clips, body_positions=config.body_positions)
+    return MotionLibrary(clips, device=device, body_positions=config.body_positions)
 
 
 def _demo_clips(config: EnvConfig) -> list[Clip]:

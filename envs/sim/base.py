@@ -87,6 +87,14 @@ class Simulator(ABC):
         self.control_dt = 1.0 / scene.config.control_hz
         self.state = SimState.allocate(num_envs, scene, device)
 
+    @property
+    def counters(self) -> dict[str, Tensor]:
+        """Running totals of row-steps by event, () int64 on the device; to read one waits for the device.
+
+        "diverged" ones; others as the engine has them. Empty where the engine does not count.
+        """
+        return {}
+
     @abstractmethod
     def step(self, joint_target: Tensor) -> None:
         """Advances one control step with the drives held at joint_target (N, J, 3) exp-maps [rad].
@@ -96,7 +104,11 @@ class Simulator(ABC):
 
     @abstractmethod
     def set_state(self, rows: Rows, start: MotionState) -> None:
-        """Puts the selected rows into start (R rows) and makes their whole state fresh, contacts included."""
+        """Puts the selected rows into start (R rows) and makes their whole state fresh, contacts included.
+
+        Forces in these rows: engine `mujoco` gives those of the start; `mujoco_warp` zero until the next
+        step, for there a solve for few rows costs as much as one for all.
+        """
 
     @abstractmethod
     def generalized_positions(self) -> Tensor:

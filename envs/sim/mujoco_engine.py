@@ -10,15 +10,12 @@ from torch import Tensor
 
 from envs.scene.scene import Scene
 from envs.sim.base import Simulator
-from envs.sim.mujoco_layout import MujocoLayout
+from envs.sim.mujoco_layout import MAX_SPEED, MujocoLayout
 from envs.sim.rows import Rows
 from motions.state import MotionState
 
 _VELOCITY_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
-# Far above any speed [m/s, rad/s] of a live world (random targets of 1 rad reach 160), far below the 1e10 at
-# which MuJoCo itself gives a world up.
-_MAX_SPEED = 1000.0
 _KEPT = ("body_force", "object_force", "diverged")
 
 
@@ -84,7 +81,7 @@ class MujocoSimulator(Simulator):
     def _diverged(self) -> Tensor:
         """Worlds MuJoCo warned of (bad numbers, full buffers) or with a speed beyond reason or NaN, (N,)."""
         warned = torch.from_numpy((self._batch.warning[..., 1] > 0).any(axis=1))
-        return warned | ~(self._fields["qvel"].abs().amax(dim=1) < _MAX_SPEED)
+        return warned | ~(self._fields["qvel"].abs().amax(dim=1) < MAX_SPEED)
 
     def _refresh(self) -> None:
         fields, state = self._fields, self.state

@@ -8,6 +8,10 @@ from envs.sim.base import SimState
 from motions.rotations import exp_to_quat, quat_rotate, quat_rotate_inverse, quat_to_exp
 from motions.state import MotionState
 
+MAX_SPEED = 1000.0
+"""Generalized speed [m/s, rad/s] beyond which a world has blown up: far above that of a live one (random
+targets of 1 rad reach 160), far below the 1e10 at which MuJoCo itself gives a world up."""
+
 
 class MujocoLayout:
     """Scenes are built root first, then joints, then objects, so qpos is [7, 4 per joint, 7 per object] and

@@ -33,9 +33,10 @@ class Rows:
 
     def write(self, buffer: Tensor, values: Tensor | float) -> None:
         """buffer[selected rows] = values in place; buffer (N, ...), values (R, ...) or one number."""
-        if buffer.device.type == "cpu":
-            buffer[self.index] = torch.as_tensor(values, dtype=buffer.dtype)
-        else:
+        if isinstance(values, Tensor):
+            values = values.to(buffer.dtype)
+        if len(self) < len(buffer):
+            buffer[self.index] = values
+        else:  # every row is named, in order
             mask = self.mask.view(-1, *[1] * (buffer.dim() - 1))
-            values = torch.as_tensor(values, dtype=buffer.dtype, device=buffer.device)
             buffer.copy_(torch.where(mask, values, buffer))

@@ -1,0 +1,40 @@
+"""Settings of engine `mujoco_warp`."""
+
+from dataclasses import dataclass
+
+import torch
+
+from motions.errors import UserError
+
+
+@dataclass(frozen=True)
+class WarpConfig:
+    """How engine `mujoco_warp` runs; other engines take no notice.
+
+    Its solver starts from the last step's forces and stops when it has converged, mostly after two or three
+    iterations, so the limits here only cut the tail; they stand for those of the scene.
+    """
+
+    device: str = "cuda"
+    """Torch device; cpu runs the same code, slowly, for tests."""
+    nconmax: int = 64
+    """Room for contacts per row; all rows share it."""
+    njmax: int = 256
+    """Room for constraints in each row, four for a contact."""
+    solver_iterations: int = 6
+    linesearch_iterations: int = 8
+
+
+def torch_device(config: WarpConfig) -> torch.device:
+    """The device of config, with its number. Raises UserError where it is not there."""
+    try:
+        device = torch.device(config.device)
+    except RuntimeError:
+        raise UserError(f"warp.device: '{config.device}' is no torch device; take cuda or cuda:1") from None
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda" or not torch.cuda.is_available():
+        raise UserError(
+            f"warp.device: '{config.device}' is not usable here; engine mujoco runs without a GPU"
+        )
+    return device if device.index is not None else torch.device("cuda", torch.cuda.current_device())

@@ -1,0 +1,1 @@
+"""The history encoder: three numbers that sum up the last second."""

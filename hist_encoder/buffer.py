@@ -1,0 +1,99 @@
+"""The history of simulated humanoids, encoded as it grows."""
+
+import torch
+from torch import Tensor
+
+from hist_encoder.reference import ReferenceHistory
+from hist_encoder.streaming import HEAD, MARGIN, TAIL
+
+_RINGS = ("_carried", "_own", "_inner", "embedding")
+
+
+class HistoryBuffer:
+    """The last frames of N rows, kept as what the frozen encoder makes of them; never waits for a GPU.
+
+    A control step reads `embedding`, then restarts the rows whose episodes ended, reads it again, and last pushes
+    the features of every row's present state: the newest frame that an embedding knows is the one before the
+    present. No gradient flows.
+
+    Args:
+        reference: the encoder and the pasts that episodes start with.
+        num_rows: N; all start with an empty past.
+
+    embedding: (N, E), of the frames before the present one.
+    """
+
+    @torch.no_grad()
+    def __init__(self, reference: ReferenceHistory, num_rows: int) -> None:
+        self._reference = reference
+        self._network = reference.network
+        self._length = reference.network.shape.length
+        # Slot of the oldest frame; the next one is written over it. The same for all rows.
+        self._oldest = 0
+        # The past of a clip's first frame is empty.
+        rows = torch.zeros(num_rows, dtype=torch.long, device=reference.embedding.device)
+        self._carried, self._own, self._inner, self.embedding = reference.past(rows, self._oldest)
+
+    @torch.no_grad()
+    def restart(self, index: Tensor, mask: Tensor, row: Tensor) -> None:
+        """Gives rows the past of reference frames, also rows whose state came from another clip.
+
+        Args:
+            index: (R,) long, distinct rows of the buffer.
+            mask: (R,) bool, which of them restart; the others keep what they have.
+            row: (R,) long, library row of the frame that each episode follows first.
+        """
+        if index.device.type == "cpu":
+            # Counting rows stalls only a GPU.
+            index, row, mask = index[mask], row[mask], mask[mask]
+        past = self._reference.past(row, self._oldest)
+        _write(self._carried, 1, index, mask, past.carried)
+        _write(self._own, 1, index, mask, past.own)
+        _write(self._inner, 0, index, mask, past.inner)
+        _write(self.embedding, 0, index, mask, past.embedding)
+
+    @torch.no_grad()
+    def push(self, features: Tensor) -> None:
+        """Appends the present frame, (N, D) as `frame_features` gives, and encodes anew."""
+        after, own, before = self._network.products(features)
+        self._own[self._oldest - 1] += before
+        self._carried[self._oldest] = after
+        self._own[self._oldest] = own
+        self._oldest = (self._oldest + 1) % self._length
+        first = self._network.first_positions(
+            self._stretch(self._carried, 0, HEAD), self._stretch(self._own, 0, HEAD)
+        )
+        tail = self._length - TAIL
+        last = self._network.last_positions(
+            self._stretch(self._carried, tail, TAIL), self._stretch(self._own, tail, TAIL)
+        )
+        self._inner[:, (self._oldest - MARGIN - 1) % self._length] = last[0]
+        self.embedding = self._network.embed(self._inner, self._oldest, first, last[1:])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that a bit-exact continuation needs."""
+        rings = {name.strip("_"): getattr(self, name).clone() for name in _RINGS}
+        return rings | {"oldest": torch.tensor(self._oldest)}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continues from the state of a buffer of as many rows and the same encoder."""
+        for name in _RINGS:
+            getattr(self, name).copy_(state[name.strip("_")])
+        self._oldest = int(state["oldest"])
+
+    def _stretch(self, ring: Tensor, first: int, count: int) -> Tensor:
+        """Frames first .. first + count - 1, counted from the oldest, of a ring (length, N, C)."""
+        start = (self._oldest + first) % self._length
+        over = start + count - self._length
+        return ring[start : start + count] if over <= 0 else torch.cat((ring[start:], ring[:over]))
+
+
+def _write(ring: Tensor, axis: int, index: Tensor, mask: Tensor, values: Tensor) -> None:
+    """ring[index] = values along axis where mask (R,) is set; on the CPU it is set everywhere."""
+    if index.device.type == "cpu":
+        ring.index_copy_(axis, index, values)
+        return
+    shape = [1] * ring.dim()
+    shape[axis] = -1
+    kept = ring.index_select(axis, index)
+    ring.index_copy_(axis, index, torch.where(mask.view(shape), values, kept))

@@ -1,0 +1,75 @@
+"""How well the next frame is predicted, beside predicting that nothing changes."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hist_encoder.data import HistoryData
+from hist_encoder.model import NextFramePredictor
+
+_BATCH = 512
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class PredictionError:
+    """Mean squared errors over some samples, by part: root_height [m^2], body_pos [m^2], joint_rot [rad^2],
+    object_pos [m^2] (samples with an object only), and `loss`, what training minimises.
+    """
+
+    predicted: dict[str, float]
+    same_as_now: dict[str, float]
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """How many times smaller than that of "same as now" each error is."""
+        return {
+            part: self.same_as_now[part] / error for part, error in self.predicted.items() if error > 0
+        }
+
+
+def prediction_loss(predicted: Tensor, target: Tensor, has_object: Tensor, object_columns: int) -> Tensor:
+    """What training minimises: the mean squared error of the pose columns plus that of the object columns, the
+    latter over the samples whose skill has an object. predicted, target (N, D); has_object (N,) bool.
+    """
+    square = (predicted - target).square()
+    pose, objects = square[:, : -object_columns or None], square[:, square.shape[1] - object_columns :]
+    weight = has_object[:, None].to(square.dtype).expand_as(objects)
+    return pose.mean() + (weight * objects).sum() / weight.sum().clamp_min(1.0)
+
+
+@torch.no_grad()
+def measure(predictor: NextFramePredictor, data: HistoryData, samples: Tensor) -> PredictionError:
+    """Errors over samples (S,) of data; the predictor is left in evaluation mode."""
+    predictor.eval()
+    sums = torch.zeros(2, data.features.shape[1], device=samples.device)
+    generator = torch.Generator(samples.device).manual_seed(_SEED)
+    for row in samples.split(_BATCH):
+        history = predictor.history_encoder.encode_frames(data.features, data.history(row))
+        predicted = predictor(history, data.current(row, generator), data.skill[row])
+        counts = torch.ones_like(predicted, dtype=torch.bool)
+        counts[:, predicted.shape[1] - data.object_columns :] = data.has_object[row, None]
+        target = data.features[row + 1]
+        for which, guess in enumerate((predicted, data.features[row])):
+            sums[which] += ((guess - target).square() * counts).sum(0)
+    weight = torch.full((data.features.shape[1],), float(len(samples)))
+    with_object = data.has_object[samples].sum().item()
+    weight[len(weight) - data.object_columns :] = with_object
+    predicted_mean, same_mean = (sums.cpu() / weight.clamp_min(1.0)).unbind()
+    return PredictionError(_by_part(predicted_mean, data), _by_part(same_mean, data))
+
+
+def _by_part(mean: Tensor, data: HistoryData) -> dict[str, float]:
+    """Means over the columns of each part, of squared errors (D,)."""
+    pose = len(mean) - data.object_columns
+    joints = 1 + (pose - 1) // 2
+    parts = {
+        "root_height": mean[:1],
+        "body_pos": mean[1:joints],
+        "joint_rot": mean[joints:pose],
+        "object_pos": mean[pose:],
+    }
+    errors = {name: part.mean().item() for name, part in parts.items() if len(part)}
+    errors["loss"] = mean[:pose].mean().item() + errors.get("object_pos", 0.0)
+    return errors

@@ -1,0 +1,172 @@
+"""Training of the history encoder: predict the next frame from the last second."""
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, TensorDataset
+
+from hist_encoder.checkpoint import EncoderError, save_encoder
+from hist_encoder.config import EncoderTrainingConfig
+from hist_encoder.data import HistoryData, objectless_skills, split
+from hist_encoder.error import PredictionError, measure
+from hist_encoder.lightning_module import EncoderTraining, ShuffledBatches
+from hist_encoder.progress import ProgressLines
+from motions.atomic import write_atomically
+from motions.formats import load_clips
+from motions.library import MotionLibrary
+
+CONFIG_FILE, CHECKPOINTS, SUMMARIES = "config.json", "checkpoints", "summaries"
+_BEST, _LAST = "best", "last"
+# Epochs between the checkpoints that training can be resumed from.
+_SAVE_EVERY = 10
+
+
+def train(config: EncoderTrainingConfig, run_dir: Path) -> PredictionError | None:
+    """Trains an encoder in a new folder, which then holds what `load_encoder` reads, checkpoints and curves.
+
+    Returns:
+        Errors over the held-out frames, None where none are held out.
+
+    Raises UserError for bad clips or settings, EncoderError for a folder that holds a run already.
+    """
+    if (run_dir / CONFIG_FILE).exists():
+        raise EncoderError(f"{run_dir}: holds a training run already; choose another folder or resume it")
+    library = _library(config)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        _write_config(run_dir, config, library)
+    except OSError as error:
+        raise EncoderError(f"{run_dir}: cannot be written ({error.strerror or error})") from None
+    return _fit(config, library, run_dir, None)
+
+
+def resume(run_dir: Path, max_epochs: int | None = None) -> PredictionError | None:
+    """Continues the training in a folder from its last checkpoint, to max_epochs where given; returns like `train`.
+
+    Raises EncoderError where there is no such training or its clips have changed.
+    """
+    config, content_hash = _read_config(run_dir)
+    config = config if max_epochs is None else replace(config, max_epochs=max_epochs)
+    library = _library(config)
+    if library.content_hash != content_hash:
+        raise EncoderError(f"{run_dir}: the clips at {config.motion_file} are not those it was trained on")
+    last = run_dir / CHECKPOINTS / f"{_LAST}.ckpt"
+    if not last.is_file():
+        raise EncoderError(f"{run_dir}: no checkpoint to resume from yet")
+    _write_config(run_dir, config, library)
+    return _fit(config, library, run_dir, last)
+
+
+def _fit(
+    config: EncoderTrainingConfig, library: MotionLibrary, run_dir: Path, checkpoint: Path | None
+) -> PredictionError | None:
+    data = HistoryData.of(
+        library, config.length, objectless_skills(library.skeleton.name, config.objectless_skills)
+    )
+    samples, held_out = split(data, config.held_out_block, config.held_out_every)
+    if not len(samples) or (config.held_out_every and not len(held_out)):
+        raise EncoderError(f"{config.motion_file}: too few frames to train on and to hold out")
+    best = _checkpoints(run_dir, _BEST, monitor="loss/held_out" if len(held_out) else "loss/train")
+    last = _checkpoints(run_dir, _LAST, every_n_epochs=_SAVE_EVERY)
+    begin = time.monotonic()
+    with _quiet_lightning(), torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        training = EncoderTraining(config, data)
+        trainer = _trainer(config, run_dir, [best, last, ProgressLines(config.progress_seconds)])
+        batches = ShuffledBatches(samples, config.batch_size, config.seed)
+        validation = DataLoader(TensorDataset(held_out), len(held_out)) if len(held_out) else None
+        trainer.fit(training, batches, validation, ckpt_path=checkpoint, weights_only=True)
+        chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        training.load_state_dict(chosen["state_dict"])
+    predictor = training.predictor.cpu()
+    errors = measure(predictor, data, held_out) if len(held_out) else None
+    facts = {
+        "clips": {"sha256": library.content_hash, "names": library.clip_names},
+        "body_positions": config.body_positions,
+        "epochs": trainer.current_epoch,
+        "best_epoch": chosen["epoch"] + 1,
+        "seconds": round(time.monotonic() - begin, 1),
+        "training_samples": len(samples),
+        "held_out_samples": len(held_out),
+        "held_out": asdict(errors) | {"factors": errors.factors} if errors else None,
+    }
+    save_encoder(run_dir, predictor, library.skeleton.name, library.num_objects, facts)
+    return errors
+
+
+def _trainer(config: EncoderTrainingConfig, run_dir: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu"}[config.device],
+        devices=1,
+        max_epochs=config.max_epochs,
+        logger=TensorBoardLogger(run_dir, name="", version=SUMMARIES),
+        callbacks=callbacks,
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _checkpoints(run_dir: Path, name: str, **when: Any) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        dirpath=run_dir / CHECKPOINTS,
+        filename=name,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+        **when,
+    )
+
+
+def _library(config: EncoderTrainingConfig) -> MotionLibrary:
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise EncoderError("device cuda: no NVIDIA GPU is there; use cpu or auto")
+    return MotionLibrary(load_clips(config.motion_file), body_positions=config.body_positions)
+
+
+def _write_config(run_dir: Path, config: EncoderTrainingConfig, library: MotionLibrary) -> None:
+    content = {"config": asdict(config), "clips_sha256": library.content_hash}
+    with write_atomically(run_dir / CONFIG_FILE) as file:
+        file.write(json.dumps(content, indent=1).encode() + b"\n")
+
+
+def _read_config(run_dir: Path) -> tuple[EncoderTrainingConfig, str]:
+    path = run_dir / CONFIG_FILE
+    try:
+        content = json.loads(path.read_bytes())
+        values = content["config"]
+        if values["objectless_skills"] is not None:
+            values["objectless_skills"] = tuple(values["objectless_skills"])
+        return EncoderTrainingConfig(**values), content["clips_sha256"]
+    except OSError:
+        raise EncoderError(f"{run_dir}: holds no encoder training ({CONFIG_FILE} is not there)") from None
+    except (ValueError, KeyError, TypeError):
+        raise EncoderError(f"{path}: damaged, or of another version") from None
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keeps Lightning's advice and notices off the terminal; errors still come through."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning")
+            warnings.filterwarnings("ignore", module="lightning_fabric")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -22,7 +22,7 @@ help:
 demo: .venv/user.done .venv/gl.done
 	rm -rf output/demo
 	$(BIN)/python run.py train --task ballplay --run_dir output/demo --max_minutes $(DEMO_MINUTES)
-	$(BIN)/python run.py record --checkpoint output/demo --output output/demo.mp4
+	$(BIN)/python run.py record --checkpoint output/demo --output output/demo.mp4 --steps 300
 
 # One thread for each worker: several would fight for the same cores.
 test: .venv/dev.done .venv/gl.done

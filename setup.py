@@ -45,7 +45,7 @@ setup(
     python_requires=">=3.11",
     py_modules=["run"],
     packages=find_packages(exclude=NOT_SHIPPED) + find_namespace_packages(include=["cfg", "cfg.*"]),
-    package_data={"": ["*.yaml", "*.npz"]},
+    package_data={"": ["*.yaml", "*.npz", "**/*.yaml", "**/*.npz"]},
     install_requires=REQUIRES,
     extras_require={"gpu": GPU, "test": TEST, "dev": DEV, "docs": ["mkdocs>=1.6,<2"]},
     entry_points={"console_scripts": ["hoigym=run:main"]},

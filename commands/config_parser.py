@@ -1,8 +1,8 @@
 """The parser of a configuration: files and dotted overrides in, a frozen dataclass out."""
 
 import collections
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
@@ -12,9 +12,10 @@ from commands.schema import accepts_none, describe, groups, leaf_types
 from motions.errors import UserError
 
 COMMAND_LINE = "command line"
+Config = TypeVar("Config")
 
 
-class ConfigParser:
+class ConfigParser(Generic[Config]):
     """Parses one configuration dataclass, and the plain arguments that `add_argument` puts beside it.
 
     aliases: short option -> dotted keys it sets, as {"--seed": ("env.seed", "agent.seed")}.
@@ -22,7 +23,7 @@ class ConfigParser:
     """
 
     def __init__(
-        self, prog: str, config_type: type, aliases: Mapping[str, Sequence[str]] | None = None
+        self, prog: str, config_type: type[Config], aliases: Mapping[str, Sequence[str]] | None = None
     ) -> None:
         # The help shows the docstring under each field.
         set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -51,7 +52,7 @@ class ConfigParser:
         alone = self._guard(lambda: self._parser.parse_args(self._expand(argv), defaults=False), COMMAND_LINE)
         return dict(flatten(alone.as_dict(), self._groups))
 
-    def resolve(self, layers: Sequence[Layer], argv: Sequence[str]) -> Any:
+    def resolve(self, layers: Sequence[Layer], argv: Sequence[str]) -> Config:
         """The configuration: defaults < layers, in order < command line."""
         namespace = self._parser.get_defaults()
         steps: list[tuple[str, Namespace]] = []
@@ -79,13 +80,13 @@ class ConfigParser:
             raise UserError(f"{source}: {key}: expected {describe(self._types[key])}, got {shown}")
         self._guard(lambda: self._parser.parse_object(nest(key, value), defaults=False), source)
 
-    def _guard(self, parse: Any, source: str) -> Namespace:
+    def _guard(self, parse: Callable[[], Namespace], source: str) -> Namespace:
         try:
             return parse()
         except ArgumentError as error:
             raise UserError(f"{source}: {explain(str(error), self._types, self._options())}") from None
 
-    def _build(self, namespace: Namespace) -> Any:
+    def _build(self, namespace: Namespace) -> Config:
         built = self._parser.instantiate(namespace)
         return self._config_type(**{key.split(".")[0]: built[key.split(".")[0]] for key in self._types})
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from envs.vector_env import HOIVectorEnv
 
 CLONING_SAMPLES = 16_384
-"""States on the reference that the cloning start learns from."""
+"""States that the cloning start learns from."""
+CLONING_NOISE = 0.03
+"""Standard deviation of the noise on the actions that lead there."""
 
 
 def warm_start(
@@ -25,20 +27,6 @@ def warm_start(
     if clone_steps:
         return lambda agent: _clone(agent, env, clone_steps)
     return None
-
-
-def feed_forward_actions(env: "HOIVectorEnv") -> Tensor:
-    """Actions (N, A) that drive each row along its reference, if it is on it.
-
-    A position drive lags its target by damping / stiffness seconds, so the target is the next reference frame
-    that much ahead: q + (damping / stiffness) dq/dt.
-    """
-    library = env.library
-    frames = library.reference(library.frame_index(env.clip, env.start_frame + env.progress + 1))
-    drives = torch.tensor([body.drive for body in library.skeleton.bodies[1:]], device=env.device)
-    lag = (drives[:, 1] / drives[:, 0])[:, None]
-    target = (frames.joint_rot + lag * frames.joint_vel) / math.pi
-    return target.clamp(-1.0, 1.0).flatten(1)
 
 
 def _copy(agent: "PPOAgent", source: Path) -> None:
@@ -58,7 +46,15 @@ def _clone(agent: "PPOAgent", env: "HOIVectorEnv", steps: int) -> None:
 
 
 def _pairs(env: "HOIVectorEnv") -> Iterator[tuple[Tensor, Tensor]]:
-    """Observations (N, O) of states on the reference, and the actions (N, A) that lead along it."""
+    """Observations (N, O) around the reference, and the actions (N, A) that lead along it.
+
+    The feed-forward actions are carried out with noise, so that the policy also knows what to do a little beside the
+    reference, where it will soon find itself.
+    """
+    generator = torch.Generator(env.device).manual_seed(env.config.seed)
+    obs, _ = env.reset()
     for _ in range(math.ceil(CLONING_SAMPLES / env.num_envs)):
-        obs, _ = env.reset()
-        yield obs, feed_forward_actions(env)
+        actions = env.reference_actions()
+        yield obs, actions
+        noise = torch.randn(actions.shape, generator=generator, device=env.device)
+        obs = env.step(actions + CLONING_NOISE * noise)[0]

@@ -1,13 +1,14 @@
 """Rules of the house that nobody should have to check by eye."""
 
 import ast
-import importlib.util
 import re
+import runpy
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from setuptools import Distribution
 
 from commands.app import COMMANDS
 
@@ -160,21 +161,16 @@ def test_every_command_is_a_module_with_main_and_parse():
         assert {"main", "parse"} <= functions, command
 
 
-def test_every_package_is_shipped_and_tests_are_not(monkeypatch: pytest.MonkeyPatch):
+def test_all_code_and_data_is_shipped_and_tests_are_not(monkeypatch: pytest.MonkeyPatch):
     described: dict = {}
-    monkeypatch.setattr("setuptools.setup", described.update)
+    monkeypatch.setattr("setuptools.setup", lambda **settings: described.update(settings))
     monkeypatch.chdir(ROOT)
-    spec = importlib.util.spec_from_file_location("setup_file", ROOT / "setup.py")
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    shipped = set(described["packages"])
-    assert {path.parts[0] for path in map(Path, shipped)} & {"tests", "docs", "benchmarks"} == set()
-    folders = {name(path.parent).replace("/", ".") for path in product() if path.parent != ROOT}
-    assert {folder for folder in folders if folder.split(".")[0] in RANK} - {"benchmarks"} <= shipped
-    data = {
-        name(path.parent).replace("/", ".")
-        for path in tracked("cfg/*.yaml", "motions/*.yaml", "motions/*.npz")
-    }
-    homes = {folder for folder in data if folder in shipped or folder.rsplit(".", 1)[0] in shipped}
-    assert data == homes
+    runpy.run_path("setup.py")
+    build = Distribution({**described, "script_name": "setup.py"}).get_command_obj("build_py")
+    build.ensure_finalized()
+    code = {Path(file) for _, _, file in build.find_all_modules()}  # pyright: ignore[reportAttributeAccessIssue]
+    data = {Path(folder) / file for _, folder, _, files in build.data_files for file in files}
+    wanted = {path.relative_to(ROOT) for path in tracked("*.py", "*.yaml", "*.npz")}
+    wanted = {path for path in wanted if path.parts[0] in {*RANK, "cfg", "run.py"} - {"benchmarks"}}
+    assert wanted - code - data == set()
+    assert {path.parts[0] for path in code | data} & {"tests", "docs", "benchmarks", "typings"} == set()

@@ -12,9 +12,9 @@ _RINGS = ("_carried", "_own", "_inner", "embedding")
 class HistoryBuffer:
     """The last frames of N rows, kept as what the frozen encoder makes of them; never waits for a GPU.
 
-    A control step reads `embedding`, then restarts the rows whose episodes ended, reads it again, and last pushes
-    the features of every row's present state: the newest frame that an embedding knows is the one before the
-    present. No gradient flows.
+    A control step reads `embedding`, then restarts the rows whose episodes ended, reads it again, and
+    last pushes the features of every row's present state: the newest frame that an embedding knows is the
+    one before the present. No gradient flows.
 
     Args:
         reference: the encoder and the pasts that episodes start with.

@@ -1,7 +1,7 @@
 """Trained encoders on disk.
 
-A folder with `encoder.safetensors` (weights under their published names) and `encoder.json` (what they need to be
-used and where they come from). Checkpoints of the published training script are read too.
+A folder with `encoder.safetensors` (weights under their published names) and `encoder.json` (what they
+need to be used and where they come from). Checkpoints of the published training script are read too.
 """
 
 import hashlib
@@ -39,8 +39,9 @@ class EncoderError(UserError):
 class TrainedEncoder:
     """An encoder, frozen, and what it was made for.
 
-    network: in evaluation mode, no gradients. predictor: with its training head, None where the file has no head.
-    skeleton: name of the skeleton. object_slots: objects it has room for. facts: what else its file says.
+    network: in evaluation mode, no gradients. predictor: with its training head, None where the file has
+    no head. skeleton: name of the skeleton. object_slots: objects it has room for. facts: what else its
+    file says.
     """
 
     network: HistoryEncoder
@@ -83,7 +84,8 @@ def save_encoder(
 def load_encoder(path: str | Path) -> TrainedEncoder:
     """The encoder in a folder of `save_encoder` (or its .safetensors), or in a Lightning .ckpt; on the CPU.
 
-    Raises EncoderError, one line naming the file, for anything else, a damaged file, or features of another version.
+    Raises EncoderError, one line naming the file, for anything else, a damaged file, or features of
+    another version.
     """
     path = Path(path)
     if path.suffix == ".ckpt":
@@ -145,7 +147,9 @@ def _read_facts(path: Path) -> dict[str, Any]:
         raise EncoderError(f"{path}: not the description of a history encoder")
     for key, expected in (("format_version", FORMAT_VERSION), ("feature_version", FEATURE_VERSION)):
         if facts.get(key) != expected:
-            raise EncoderError(f"{path}: {key} {facts.get(key)}; this program reads {expected}, train it anew")
+            raise EncoderError(
+                f"{path}: {key} {facts.get(key)}; this program reads {expected}, train it anew"
+            )
     return facts
 
 
@@ -174,7 +178,9 @@ def _load_lightning(path: Path) -> TrainedEncoder:
         skeleton, slots = _owner_of(shape.features, path)
         return _trained(weights, shape, False, skeleton, slots, {})
     except (KeyError, _WrongShape) as error:
-        raise EncoderError(f"{path}: no history encoder in it ({str(error)} is missing or of another shape)") from None
+        raise EncoderError(
+            f"{path}: no history encoder in it ({str(error)} is missing or of another shape)"
+        ) from None
 
 
 def _shape_of(weights: dict[str, Tensor]) -> EncoderShape:
@@ -199,11 +205,13 @@ def _owner_of(features: int, path: Path) -> tuple[str, int]:
     """Skeleton and object slots whose features are that wide."""
     if features == _RELEASED_PARAHOME_WIDTH:
         raise EncoderError(
-            f"{path}: {features} features a frame, the released ParaHome layout, whose history holds the absolute "
-            "position of the world; such an encoder is not used here, train one with `run.py encode train`"
+            f"{path}: {features} features a frame, the released ParaHome layout, which holds the absolute "
+            "position in the world; expected another encoder, as `run.py encode train` makes"
         )
     for slots in range(_MOST_OBJECTS + 1):
         for skeleton in SKELETON_NAMES:
             if feature_width(load_skeleton(skeleton).num_bodies, slots) == features:
                 return skeleton, slots
-    raise EncoderError(f"{path}: {features} features a frame; expected 316 (mocap, one object) or another known width")
+    raise EncoderError(
+        f"{path}: {features} features a frame; expected 316 (mocap, one object) or another known width"
+    )

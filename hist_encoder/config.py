@@ -19,7 +19,7 @@ class EncoderTrainingConfig:
     embedding: int = 3
     """Numbers that the encoder gives."""
     predict_change: bool = True
-    """Whether the training head predicts the change from the current frame; the published one predicts the frame."""
+    """Whether the training head predicts the change from the current frame; the published one does not."""
     dropout: float = 0.2
     """Share of the first layer's outputs and of the current frame that training drops; the published 0."""
     held_out_block: int = 10

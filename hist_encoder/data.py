@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from hist_encoder.features import reference_features
+from hist_encoder.features import ReferenceHeading, reference_features
 from motions.library import MotionLibrary
 
 # What the objects of skills without one are replaced by: anywhere within this many metres.
@@ -23,9 +23,10 @@ def objectless_skills(skeleton: str, given: tuple[int, ...] | None) -> tuple[int
 class HistoryData:
     """Features of F frames and how they follow each other.
 
-    features: (F + 1, D); the last row is the empty frame. skill: (F,) long. has_object: (F,) bool. first: (F,)
-    row of the first frame of each frame's clip. samples: (S,) rows that have a next frame, none of both missing.
-    object_columns: how many of the last columns are object positions. length: frames of history.
+    features: (F + 1, D); the last row is the empty frame. skill: (F,) long. has_object: (F,) bool. first:
+    (F,) row of the first frame of each frame's clip. samples: (S,) rows that have a next frame, none of
+    both missing. object_columns: how many of the last columns are object positions. length: frames of
+    history.
     """
 
     features: Tensor
@@ -37,15 +38,20 @@ class HistoryData:
     length: int
 
     @staticmethod
-    def of(library: MotionLibrary, length: int, objectless: tuple[int, ...]) -> "HistoryData":
-        """The frames of a library."""
+    def of(
+        library: MotionLibrary,
+        length: int,
+        objectless: tuple[int, ...],
+        reference_heading: ReferenceHeading = "true",
+    ) -> "HistoryData":
+        """The frames of a library; reference_heading as in `reference_features`."""
         clip = torch.arange(library.num_clips, device=library.device).repeat_interleave(library.clip_length)
         row = torch.arange(library.num_frames, device=library.device)
         last = (library.clip_start + library.clip_length - 1)[clip]
         follows = library.valid & library.valid.roll(-1) & (row < last)
         skill = library.clip_skill[clip]
         return HistoryData(
-            features=pad(reference_features(library), (0, 0, 0, 1)),
+            features=pad(reference_features(library, None, reference_heading), (0, 0, 0, 1)),
             skill=skill,
             has_object=~torch.isin(skill, torch.tensor(objectless, device=library.device)),
             first=library.clip_start[clip],
@@ -78,9 +84,9 @@ class HistoryData:
 def split(data: HistoryData, block: int, every: int) -> tuple[Tensor, Tensor]:
     """Samples to train on and samples to validate on, (S1,) and (S2,) rows.
 
-    Each clip is cut into runs of `block` frames, and one run in `every` is held out: its frames are no current
-    and no next frame of a training sample. (They are in the history of later ones, an input only: sixty frames
-    reach over every run.) With every = 0 nothing is held out.
+    Each clip is cut into runs of `block` frames, and one run in `every` is held out: its frames are no
+    current and no next frame of a training sample. (They are in the history of later ones, an input only:
+    sixty frames reach over every run.) With every = 0 nothing is held out.
     """
     if every == 0:
         return data.samples, data.samples[:0]

@@ -24,14 +24,13 @@ class PredictionError:
     @property
     def factors(self) -> dict[str, float]:
         """How many times smaller than that of "same as now" each error is."""
-        return {
-            part: self.same_as_now[part] / error for part, error in self.predicted.items() if error > 0
-        }
+        return {part: self.same_as_now[part] / error for part, error in self.predicted.items() if error > 0}
 
 
 def prediction_loss(predicted: Tensor, target: Tensor, has_object: Tensor, object_columns: int) -> Tensor:
-    """What training minimises: the mean squared error of the pose columns plus that of the object columns, the
-    latter over the samples whose skill has an object. predicted, target (N, D); has_object (N,) bool.
+    """What training minimises: the mean squared error of the pose columns plus that of the object
+    columns, the latter over the samples whose skill has an object. predicted, target (N, D); has_object
+    (N,) bool.
     """
     square = (predicted - target).square()
     pose, objects = square[:, : -object_columns or None], square[:, square.shape[1] - object_columns :]

@@ -1,9 +1,10 @@
 """What the history encoder sees of one frame.
 
-Columns: root height (1) | positions of bodies 1 .. B-1 relative to body 0, in the heading frame (3 each) | joint
-exp-maps (3 each) | position of each object in the heading frame, with its height above the ground (3 each). For the
-mocap skeleton with one object that is 316 numbers. Turning or moving the whole world over the ground changes none of
-them, so recorded frames and live states mean the same. Source: SkillMimic-V2 (arXiv 2505.02094), history encoder.
+Columns: root height (1) | positions of bodies 1 .. B-1 relative to body 0, in the heading frame (3 each)
+| joint exp-maps (3 each) | position of each object in the heading frame, with its height above the ground
+(3 each). For the mocap skeleton with one object that is 316 numbers. Turning or moving the whole world
+over the ground changes none of them, so recorded frames and live states mean the same. Source:
+SkillMimic-V2 (arXiv 2505.02094), history encoder.
 """
 
 from typing import Literal
@@ -65,8 +66,9 @@ def reference_features(
     Args:
         library: the clips.
         object_slots: as in `frame_features`.
-        reference_heading: "exp_map" takes each frame's heading as the released code did, from the root's exp-map
-            read as a quaternion; encoders released with it expect that in recorded frames (never in live states).
+        reference_heading: "exp_map" takes each frame's heading as the released code did, from the root's
+            exp-map read as a quaternion; encoders released with it expect that in recorded frames (never
+            in live states).
         num_objects: how many of the clips' objects count; the others are left out as if there were none.
     """
     frames = library.reference(torch.arange(library.num_frames, device=library.device))
@@ -80,8 +82,8 @@ def reference_features(
 def exp_map_heading(root_rot: Tensor) -> Tensor:
     """The heading that the released code found for an exp-map (..., 3) [rad]; not a heading, (...) [rad].
 
-    It read the three numbers as a quaternion whose vector part is the exp-map and whose scalar part is its last
-    number once more, without normalising.
+    It read the three numbers as a quaternion whose vector part is the exp-map and whose scalar part is
+    its last number once more, without normalising.
     """
     x, y, z = root_rot.unbind(-1)
     return torch.atan2(2 * (z * z + x * y), 2 * (z * z + x * x) - 1)

@@ -13,7 +13,7 @@ class Unreadable(Exception):
 
 
 class _StandIn:
-    """Takes the place of every object that is neither tensor nor plain container; keeps nothing, does nothing."""
+    """Takes the place of every object that is neither tensor nor plain container; does nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
@@ -29,8 +29,8 @@ class _StandIn:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors under `state_dict` in a checkpoint of torch.save, on the CPU.
 
-    Lightning checkpoints may also hold objects: arguments, paths, callbacks' own classes. Each is replaced by a
-    stand-in, so no class or function that the file names is imported or called.
+    Lightning checkpoints may also hold objects: arguments, paths, callbacks' own classes. Each is
+    replaced by a stand-in, so no class or function that the file names is imported or called.
 
     Raises Unreadable.
     """

@@ -54,7 +54,9 @@ class EncoderTraining(pl.LightningModule):
         errors = measure(self.predictor, self._data, row)
         self.log("loss/held_out", errors.predicted["loss"], batch_size=len(row))
         self.log("loss/same_as_now", errors.same_as_now["loss"], batch_size=len(row))
-        self.log_dict({f"factor/{part}": value for part, value in errors.factors.items()}, batch_size=len(row))
+        self.log_dict(
+            {f"factor/{part}": value for part, value in errors.factors.items()}, batch_size=len(row)
+        )
 
     def on_train_epoch_end(self) -> None:
         self._plateau.step(self.trainer.callback_metrics["loss/train"].item())
@@ -65,7 +67,8 @@ class EncoderTraining(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optimizer = torch.optim.Adam(self.parameters(), lr=self._config.learning_rate)
-        # Lightning would step it after the epoch's checkpoint is written, and a resumed run would miss that step.
+        # Lightning would step it after the epoch's checkpoint is written, and a resumed run would miss
+        # that step.
         self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=self._config.patience)
         if self._plateau_state is not None:
             self._plateau.load_state_dict(self._plateau_state)

@@ -72,8 +72,8 @@ class HistoryEncoder(nn.Module):
 class NextFramePredictor(nn.Module):
     """An encoder and the head that predicts the next frame's features from it, as training needs it.
 
-    The head sees the embedding, the current frame and the skill's one-hot: 409,148 parameters at the published
-    sizes.
+    The head sees the embedding, the current frame and the skill's one-hot: 409,148 parameters at the
+    published sizes.
 
     Args:
         shape: sizes of the encoder.
@@ -92,7 +92,7 @@ class NextFramePredictor(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, history: Tensor, current: Tensor, skill: Tensor) -> Tensor:
-        """Next frame (N, features) after embeddings (N, embedding), current (N, features) and skill ids (N,)."""
+        """Next frame (N, features), of embeddings (N, embedding), current frame (N, features), skill (N,)."""
         label = nn.functional.one_hot(skill, NUM_SKILLS).to(current.dtype)
         hidden = relu(self.fc1(torch.cat((history, self.dropout(current), label), dim=1)))
         output = self.fc3(relu(self.fc2(hidden)))

@@ -34,8 +34,8 @@ class ReferenceHistory:
     Args:
         encoder: its weights are copied.
         library: F frames.
-        num_objects: how many of the clips' objects there are, all when left out; the encoder's other object slots
-            hold zeros.
+        num_objects: how many of the clips' objects there are, all when left out; the encoder's other
+            object slots hold zeros.
         reference_heading: as in `reference_features`.
 
     Raises EncoderError for another skeleton than the encoder's, or more objects than it has room for.
@@ -84,9 +84,7 @@ class ReferenceHistory:
             own.append(closed)
             alone.append(own_part)
             inner.append(pad(settled, (0, 0, MARGIN, MARGIN)))
-        self._carried, self._own, self._own_alone, self._inner = map(
-            torch.cat, (carried, own, alone, inner)
-        )
+        self._carried, self._own, self._own_alone, self._inner = map(torch.cat, (carried, own, alone, inner))
 
     def _embed(self, first: Tensor) -> Tensor:
         """Embeddings of the windows that begin at rows first (R,) of the tables."""
@@ -104,7 +102,8 @@ class ReferenceHistory:
 def _check(encoder: TrainedEncoder, library: MotionLibrary, num_objects: int) -> None:
     if library.skeleton.name != encoder.skeleton:
         raise EncoderError(
-            f"history encoder: made for the {encoder.skeleton} skeleton, the clips have {library.skeleton.name}"
+            f"history encoder: made for the {encoder.skeleton} skeleton, the clips have that of "
+            f"{library.skeleton.name}"
         )
     if num_objects > encoder.object_slots:
         raise EncoderError(

@@ -1,9 +1,10 @@
 """The encoder's arithmetic, split so that one more frame costs little.
 
-A window that moves on by one frame keeps most of its layer outputs. What changes are the positions that touch the
-zero padding at its two ends: the first three and the last three of the third layer. So each frame keeps two numbers
-a channel of the first layer and, once its neighbours are known, its third-layer output; only the ends are computed
-again. A step then takes about 1/25 of the whole network's multiplications.
+A window that moves on by one frame keeps most of its layer outputs. What changes are the positions that
+touch the zero padding at its two ends: the first three and the last three of the third layer. So each
+frame keeps two numbers a channel of the first layer and, once its neighbours are known, its third-layer
+output; only the ends are computed again. A step then takes about 1/25 of the whole network's
+multiplications.
 
 Tensors here are time first: (P, N, channels) for P frames of N windows.
 """
@@ -33,7 +34,8 @@ class StreamingEncoder:
         if self.shape.length < TAIL:
             raise ValueError(f"history of {self.shape.length} frames; expected at least {TAIL}")
         weights = {name: value.detach().to(device) for name, value in encoder.state_dict().items()}
-        # (D, 3 C1): the products of a frame with the taps that see it as the frame after, itself and the frame before.
+        # (D, 3 C1): the products of a frame with the taps that see it as the frame after, itself and the
+        # frame before.
         self._first = weights["conv1.weight"].permute(1, 2, 0).flatten(1).contiguous()
         self._first_bias = weights["conv1.bias"]
         self._second = _unfolded(weights["conv2.weight"]), weights["conv2.bias"]
@@ -41,8 +43,9 @@ class StreamingEncoder:
         self._set_output(weights["fc.weight"], weights["fc.bias"])
 
     def products(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What frames (..., D) add to the first layer: (..., C1) each to the frame after, to their own, to the frame
-        before. The own part holds the bias."""
+        """What frames (..., D) add to the first layer, (..., C1) each: to the next frame's place, to their
+        own (with the bias), to the previous frame's.
+        """
         channels = self.shape.channels[0]
         after, own, before = (features @ self._first).split(channels, dim=-1)
         return after, own + self._first_bias, before
@@ -50,20 +53,23 @@ class StreamingEncoder:
     def settled(self, carried: Tensor, own: Tensor) -> Tensor:
         """Third layer (P - 6, N, C3) of the inner frames of a stretch.
 
-        carried: (P, N, C1), what each frame adds to the one after it. own: (P, N, C1), its own part with that of
-        the frame after it.
+        carried: (P, N, C1), what each frame adds to the one after it. own: (P, N, C1), its own part with
+        that of the frame after it.
         """
         return self._third_layer(self._second_layer(relu(carried[:-2] + own[1:-1])))
 
     def first_positions(self, carried: Tensor, own: Tensor) -> Tensor:
-        """Third layer (3, N, C3) at a window's first positions, from its oldest five frames, as for `settled`."""
+        """Third layer (3, N, C3) at a window's first positions, from its oldest five frames, as for
+        `settled`.
+        """
         first = torch.cat((own[:1], carried[:-1] + own[1:]))
         second = self._second_layer(pad(relu(first), (0, 0, 0, 0, 1, 0)))
         return self._third_layer(pad(second, (0, 0, 0, 0, 1, 0)))
 
     def last_positions(self, carried: Tensor, own: Tensor) -> Tensor:
-        """Third layer (4, N, C3) at a window's last positions, from its newest seven frames, as for `settled`: the
-        newest settled frame, then the three that touch the padding."""
+        """Third layer (4, N, C3) at a window's last positions, from its newest seven frames, as for
+        `settled`: the newest settled frame, then the three that touch the padding.
+        """
         second = self._second_layer(pad(relu(carried[:-1] + own[1:]), (0, 0, 0, 0, 0, 1)))
         return self._third_layer(pad(second, (0, 0, 0, 0, 0, 1)))
 
@@ -71,8 +77,9 @@ class StreamingEncoder:
         """Embeddings (N, E).
 
         Args:
-            inner: (N, length, C3), third layer of the frames; slot `oldest` holds the oldest frame and the others
-                follow round the ring. Its three oldest and three newest frames are not looked at.
+            inner: (N, length, C3), third layer of the frames; slot `oldest` holds the oldest frame and
+                the others follow round the ring. Its three oldest and three newest frames are not looked
+                at.
             oldest: 0 .. length - 1.
             first, last: (3, N, C3), third layer at the first and the last three positions.
         """

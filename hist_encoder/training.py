@@ -52,7 +52,8 @@ def train(config: EncoderTrainingConfig, run_dir: Path) -> PredictionError | Non
 
 
 def resume(run_dir: Path, max_epochs: int | None = None) -> PredictionError | None:
-    """Continues the training in a folder from its last checkpoint, to max_epochs where given; returns like `train`.
+    """Continues the training in a folder from its last checkpoint, to max_epochs where given; returns
+    like `train`.
 
     Raises EncoderError where there is no such training or its clips have changed.
     """

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,9 +21,9 @@ class PictureConfig:
     """How clips and rollouts are drawn."""
 
     width: int = 640
-    """Of one figure's picture [pixels]."""
+    """Of one figure's picture [pixels]; less where more than four share a video."""
     height: int = 480
-    """Of one figure's picture [pixels]."""
+    """Of one figure's picture [pixels]; less where more than four share a video."""
     azimuth: float | None = None
     """Direction in which the camera looks [degrees]; from the humanoid's front right where left out."""
     ghost: Literal["off", "overlay", "beside"] = "overlay"
@@ -36,6 +36,7 @@ class Painter:
     """Paints the moments of one setup: `note` every step, `paint` those to be seen."""
 
     def __init__(self, config: PictureConfig, setup: Setup):
+        config = _fitted(config, setup.figures)
         self._setup, self._config = setup, config
         width, height = config.width, config.height
         if config.text:
@@ -74,9 +75,19 @@ class Painter:
         return frame_picture(picture, moment, self._histories[index], self._config.height)
 
 
+def _columns(tiles: int) -> int:
+    return math.ceil(math.sqrt(tiles))
+
+
+def _fitted(config: PictureConfig, figures: int) -> PictureConfig:
+    """Pictures so small that a grid of them is at most two full ones wide."""
+    share = min(1.0, 2 / _columns(figures))
+    return replace(config, width=round(share * config.width), height=round(share * config.height))
+
+
 def grid(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
     """Pictures of one size, (H, W, 3) each, in rows; by default about as many columns as rows."""
-    columns = columns or math.ceil(math.sqrt(len(tiles)))
+    columns = columns or _columns(len(tiles))
     rows = math.ceil(len(tiles) / columns)
     height, width = tiles[0].shape[:2]
     sheet = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)

@@ -78,7 +78,7 @@ def _set_the_scene(spec: mujoco.MjSpec) -> None:
     visual = spec.visual
     visual.global_.fovy = FIELD_OF_VIEW
     # Software OpenGL pays for every facet.
-    visual.quality.numslices, visual.quality.numstacks = 22, 12
+    visual.quality.numslices, visual.quality.numstacks = 16, 8
     visual.quality.shadowsize = 2048
     visual.headlight.ambient = (0.38, 0.38, 0.40)
     visual.headlight.diffuse = (0.25, 0.25, 0.25)

@@ -67,6 +67,13 @@ def test_a_reference_stands_on_the_figure_or_beside_it():
     assert green["beside"].mean() > green["overlay"].mean() + 25
 
 
+def test_a_crowd_is_at_most_two_pictures_wide():
+    painter = Painter(PictureConfig(WIDTH, HEIGHT), setup(figures=9))
+    picture = painter.paint([moment(0)] * 9)
+    painter.close()
+    assert picture.shape == (2 * HEIGHT, 2 * WIDTH, 3)
+
+
 def test_a_grid_is_about_square_and_filled_row_by_row():
     tiles = [np.full((2, 3, 3), shade, np.uint8) for shade in (10, 20, 30)]
     sheet = grid(tiles)

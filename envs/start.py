@@ -61,10 +61,10 @@ class EpisodeStarts:
         if config.start.switch > 0.0:
             self._graph = _load_graph(config.start.graph_file, library)
 
-    def draw(self, count: int) -> EpisodeStart:
-        """count starts."""
+    def draw(self, count: int, row: Tensor | None = None) -> EpisodeStart:
+        """count starts; row: (count,) library rows to start on or near, in place of those of the sampler."""
         library = self._library
-        row = self.sampler.draw(count, self._generator)
+        row = self.sampler.draw(count, self._generator) if row is None else row
         clip = library.frame_clip[row]
         frame = row - library.clip_start[clip]
         stray = torch.isin(library.clip_skill[clip], self._stray_skills)

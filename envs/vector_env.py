@@ -72,11 +72,18 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
     def reset(
         self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Starts every row anew. seed: of all randomness (the first of a list)."""
+        """Starts every row anew.
+
+        seed: of all randomness (the first of a list). options: "start" (N,) long, library rows to start on in place
+        of drawn ones; "skill" (N,) long, skill ids to ask for in place of those of the clips.
+        """
         if seed is not None:
             self._generator.manual_seed(seed if isinstance(seed, int) else seed[0])
+        options = options or {}
         rows = Rows.of(torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
-        self._restart(rows)
+        self._restart(rows, options.get("start"))
+        if "skill" in options:
+            self.skill.copy_(options["skill"])
         return self._observe(rows.index), {}
 
     def step(self, actions: Tensor | np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
@@ -158,8 +165,8 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         rows.write(obs, self._observe(index))
         return obs
 
-    def _restart(self, rows: Rows) -> None:
-        start = self._starts.draw(len(rows))
+    def _restart(self, rows: Rows, start_rows: Tensor | None = None) -> None:
+        start = self._starts.draw(len(rows), start_rows)
         rows.write(self.clip, start.clip)
         rows.write(self.start_frame, start.frame)
         rows.write(self.wait, start.wait)

@@ -1,0 +1,1 @@
+"""How good a policy is: metrics of skills, trials, tables."""

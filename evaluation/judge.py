@@ -1,0 +1,69 @@
+"""Runs trials to their end and says which of them were a success."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from evaluation.conditions import Statistic
+from evaluation.frame_errors import FrameErrors, FrameErrorSums
+from evaluation.metrics import Form, Metric
+from evaluation.quantities import Quantities
+from evaluation.snapshot import Snapshot
+from motions.errors import UserError
+from motions.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of N trials. success (N,) bool; errors: their frames against the reference."""
+
+    success: Tensor
+    errors: FrameErrors
+
+
+def judge(
+    snapshots: Iterable[Snapshot],
+    metric: Metric,
+    form: Form,
+    *,
+    skeleton: Skeleton,
+    fps: float,
+    statistic: Statistic,
+    switched: bool = False,
+    on_step: Callable[[int], None] | None = None,
+) -> Outcome:
+    """Judges trials by a metric.
+
+    Args:
+        snapshots: the start of the trials, then the state after each step.
+        form: "corrected" rules or the "published" ones.
+        fps: steps a second.
+        statistic: numbers of the reference of the wanted skill, from `reference_statistic`.
+        switched: whether the trials began in another skill.
+        on_step: told the number of steps done.
+
+    Raises UserError where the metric asks for an object and there is none, or has no such form.
+    """
+    rules = metric.rules(form, switched)
+    trackers, sums, lost = [], None, torch.zeros(0)
+    for step, snapshot in enumerate(snapshots):
+        if sums is None:
+            if metric.has_object and not snapshot.object_pos.shape[1]:
+                raise UserError(f"metric {metric.name} needs an object, and the scene has none")
+            trials, device = len(snapshot.active), snapshot.active.device
+            trackers = [rule.watch(trials, fps, statistic, device) for rule in rules]
+            sums = FrameErrorSums(trials, skeleton, metric.has_object, device)
+            lost = torch.zeros_like(snapshot.active)
+        quantities = Quantities(snapshot, skeleton)
+        for tracker in trackers:
+            tracker.update(quantities, snapshot.active, step)
+        lost = lost | snapshot.lost
+        if step > 0:
+            sums.add(snapshot)
+        if on_step is not None:
+            on_step(step)
+    if sums is None:
+        raise ValueError("no trial to judge")
+    return Outcome(torch.stack([tracker.passed() for tracker in trackers]).all(0) & ~lost, sums.means())

@@ -1,0 +1,87 @@
+"""Trials of a policy in an environment."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from envs.contacts import pair_contacts
+from envs.reward import REWARDS
+from envs.vector_env import HOIVectorEnv
+from evaluation.snapshot import Snapshot
+
+Policy = Callable[[Tensor], Tensor]
+"""Observations (N, O) to actions (N, A)."""
+
+
+class SimulatedTrials:
+    """One life for each row of an environment that ends no episode by itself (see `trial_config`).
+
+    Args:
+        env: N rows.
+        policy: what acts.
+        rows: (N,) library rows to start on, or near where the environment adds noise.
+        steps: length of the trials.
+        seed: of the environment's randomness.
+        skill: the id that every row is asked for; that of its clip where None.
+    """
+
+    def __init__(
+        self, env: HOIVectorEnv, policy: Policy, rows: Tensor, steps: int, seed: int, skill: int | None = None
+    ):
+        self._env, self._policy, self._rows = env, policy, rows
+        self._steps, self._seed, self._skill = steps, seed, skill
+        skeleton = env.scene.skeleton
+        self._contact_free = torch.tensor(skeleton.contact_free, dtype=torch.long, device=env.device)
+        self._hands = torch.tensor(skeleton.hands, dtype=torch.long, device=env.device)
+
+    @property
+    def fps(self) -> float:
+        return self._env.library.fps
+
+    @torch.no_grad()
+    def snapshots(self) -> Iterator[Snapshot]:
+        env = self._env
+        options = {"start": self._rows}
+        if self._skill is not None:
+            options["skill"] = torch.full_like(self._rows, self._skill)
+        obs, _ = env.reset(seed=self._seed, options=options)
+        lost = env.sim.state.diverged.clone()
+        yield self._snapshot(torch.zeros(env.num_envs, device=env.device), lost)
+        for _ in range(self._steps):
+            obs, reward, terminated, truncated, info = env.step(self._policy(obs))
+            # A row that ended starts anew within the step: what follows belongs to no trial.
+            lost = lost | info["diverged"] | terminated | truncated
+            yield self._snapshot(self._normalised(reward, info["reward_terms"]), lost)
+
+    def _normalised(self, reward: Tensor, terms: dict[str, Tensor]) -> Tensor:
+        """The reward as a share of the best one, (N,)."""
+        config = self._env.config
+        if REWARDS[config.reward.kind].combine == "product":
+            return reward
+        best = torch.full_like(reward, float(len(terms)))
+        free = torch.tensor(config.objectless_skills, device=reward.device)
+        of_objects = sum(name not in ("r_p", "r_r", "r_rv", "r_smooth") for name in terms)
+        return reward / (best - of_objects * torch.isin(self._env.skill, free))
+
+    def _snapshot(self, reward: Tensor, lost: Tensor) -> Snapshot:
+        env, state = self._env, self._env.sim.state
+        contacts = pair_contacts(state.ground_contact, state.object_contact, self._contact_free, self._hands)
+        moved = env.progress - env.wait
+        frame = env.start_frame + moved
+        within = (moved > 0) & (frame < env.library.clip_length[env.clip])
+        return Snapshot(
+            root_pos=state.root_pos,
+            root_lin_vel=state.root_lin_vel,
+            root_ang_vel=state.root_ang_vel,
+            body_pos=state.body_pos,
+            object_pos=state.object_pos,
+            object_lin_vel=state.object_lin_vel,
+            held=contacts.object,
+            touching=contacts.body,
+            active=~lost,
+            lost=lost,
+            reference=env.reference(),
+            referenced=within & env.library.valid[env.library.frame_index(env.clip, frame)],
+            reward=reward,
+        )

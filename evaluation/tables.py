@@ -1,0 +1,88 @@
+"""Which skills and transitions are evaluated together: the published tables, as cfg/evaluation has them."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evaluation.metric_file import MetricFileError, mapping, number, only, read_mapping
+from evaluation.metrics import Metric, metric_named, metrics_of
+from motions.errors import UserError
+
+TABLES = Path(__file__).parent.parent / "cfg" / "evaluation"
+HORIZON = 10.0
+"""Length of a trial [s] where nothing else is said (SkillMimic-V2)."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What to evaluate.
+
+    task: whose policies it is for; None is any. horizon: length of a trial [s]; 0 is to the end of the clip.
+    skills: evaluated from their own reference. transitions: (from, to). published: figures by skill and column;
+    published_transitions: in the order of transitions, None where there is none; source: where they stand.
+    """
+
+    title: str
+    task: str | None
+    horizon: float
+    skills: tuple[Metric, ...]
+    transitions: tuple[tuple[Metric, Metric], ...]
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    published_transitions: tuple[float | None, ...] = ()
+    source: str = ""
+
+
+def load_table(name: str, skeleton: str) -> Table:
+    """A table of cfg/evaluation; raises UserError with the nearest name for an unknown one."""
+    path = TABLES / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in TABLES.glob("*.yaml"))
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise UserError(f"unknown table '{name}'; the nearest is '{close}' of {', '.join(known)}")
+    values = read_mapping(path)
+    only(values, ("title", "task", "horizon", "skills", "transitions", "published"), path.name)
+    pairs = tuple(tuple(metric_named(skeleton, skill) for skill in pair) for pair in values["transitions"])
+    published = mapping(values.get("published", {}), f"{path.name}: published")
+    figures = tuple(published.get("transitions", ()))
+    if len(figures) not in (0, len(pairs)):
+        raise MetricFileError(f"{path.name}: published: expected a figure for each transition")
+    return Table(
+        title=str(values["title"]),
+        task=str(values["task"]),
+        horizon=number(values["horizon"], f"{path.name}: horizon"),
+        skills=tuple(metric_named(skeleton, skill) for skill in values["skills"]),
+        transitions=tuple((pair[0], pair[1]) for pair in pairs),
+        published=_figures(published.get("skills", {}), path.name),
+        published_transitions=figures,
+        source=str(published.get("source", "")),
+    )
+
+
+def own_table(
+    skeleton: str, clip_skills: Sequence[int], skills: Sequence[str], switches: Sequence[str]
+) -> Table:
+    """A table of skills by name, all that the clips have where neither skills nor switches are given.
+
+    switches: transitions as "FROM:TO". Raises UserError for unknown names.
+    """
+    asked = tuple(metric_named(skeleton, name) for name in skills)
+    if not skills and not switches:
+        asked = tuple(metrics_of(skeleton, clip_skills))
+    pairs = tuple(_pair(skeleton, switch) for switch in switches)
+    return Table("Evaluation", None, HORIZON, asked, pairs)
+
+
+def _pair(skeleton: str, switch: str) -> tuple[Metric, Metric]:
+    names = switch.split(":")
+    if len(names) != 2:
+        raise UserError(f"switch '{switch}': expected FROM:TO, such as dribble_left:dribble_right")
+    return metric_named(skeleton, names[0]), metric_named(skeleton, names[1])
+
+
+def _figures(values: Any, where: str) -> dict[str, dict[str, float]]:
+    return {
+        skill: {column: number(value, where) for column, value in mapping(columns, where).items()}
+        for skill, columns in mapping(values, where).items()
+    }

@@ -12,7 +12,7 @@ REQUIRES = [
     "torch==2.13.0",
     "rl-games==1.6.5",
     "numpy>=2,<3",
-    "gymnasium>=1.4,<2",
+    "gymnasium[array-api]>=1.4,<2",
     "safetensors>=0.5,<1",
     "jsonargparse[signatures]>=4.53,<5",
     "pyyaml>=6,<7",
@@ -23,9 +23,11 @@ REQUIRES = [
     "imageio-ffmpeg>=0.6,<1",
     "rich>=14,<16",
     "matplotlib>=3.10,<4",
+    "pillow>=11,<14",
 ]
 GPU = ["mujoco-warp==4.0.0", "warp-lang>=1.19,<1.20"]
-TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", *GPU]
+# skrl shows that a learning library that is not ours can use the environment.
+TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", "skrl>=2.1,<3", *GPU]
 DEV = [*TEST, "ruff==0.17.5", "pyright[nodejs]==1.1.414"]
 
 setup(

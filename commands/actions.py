@@ -12,8 +12,8 @@ from motions.errors import UserError
 def parse_action(command: str, actions: Mapping[str, type], argv: Sequence[str]) -> tuple[str, Any]:
     """The action's name and its configuration; prints the actions and exits for --help.
 
-    actions: name -> dataclass. Fields whose default is None must be given, and may stand in front without their
-    names, as in `motions convert clips out`. Raises UserError.
+    actions: name -> dataclass. Fields whose default is None must be given, and may stand in front without
+    their names, as in `motions convert clips out`. Raises UserError.
     """
     arguments = list(argv)
     if not arguments or arguments[0] in ("-h", "--help"):

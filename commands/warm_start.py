@@ -48,8 +48,8 @@ def _clone(agent: "PPOAgent", env: "HOIVectorEnv", steps: int) -> None:
 def _pairs(env: "HOIVectorEnv") -> Iterator[tuple[Tensor, Tensor]]:
     """Observations (N, O) around the reference, and the actions (N, A) that lead along it.
 
-    The feed-forward actions are carried out with noise, so that the policy also knows what to do a little beside the
-    reference, where it will soon find itself.
+    The feed-forward actions are carried out with noise, so that the policy also knows what to do a little
+    beside the reference, where it will soon find itself.
     """
     generator = torch.Generator(env.device).manual_seed(env.config.seed)
     obs, _ = env.reset()

@@ -6,6 +6,7 @@ from typing import Literal
 from envs.reward import RewardWeights, RotationDifference
 from envs.scene.config import SceneConfig
 from envs.sim.warp_config import WarpConfig
+from hist_encoder.features import ReferenceHeading
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class StartConfig:
     """How much clips and start frames with low reward are favoured, 0 .. 1 (adaptive trajectory sampling)."""
     adaptive_frames: bool = True
     """Whether `adaptive` weights start frames too, and not only clips."""
+
+
+@dataclass(frozen=True)
+class HistoryConfig:
+    """What the policy knows of the past."""
+
+    encoder: str = ""
+    """Folder of a trained history encoder, or a published .ckpt; no history where empty."""
+    reference_heading: ReferenceHeading = "true"
+    """"exp_map" reproduces the headings that released encoders were given in recorded frames."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,7 @@ class EnvConfig:
     """Object blocks in the observation, zero where the scene has fewer, so that tasks share a policy's shape."""
     objectless_skills: tuple[int, ...] = (0, 10)
     """Skills without an object: only the body counts, and the object starts anywhere."""
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
     start: StartConfig = field(default_factory=StartConfig)
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)

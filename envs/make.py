@@ -18,9 +18,9 @@ def make_env(config: EnvConfig) -> HOIVectorEnv:
     return HOIVectorEnv(config)
 
 
-def make_task(task: str, num_envs: int, **overrides: Any) -> HOIVectorEnv:
+def make_task(task: str, num_envs: int, render_mode: str | None = None, **overrides: Any) -> HOIVectorEnv:
     """Entry point of `gymnasium.make_vec("hoigym/...", num_envs=...)`; overrides as in `task_config`."""
-    return make_env(task_config(task, num_envs=num_envs, **overrides))
+    return HOIVectorEnv(task_config(task, num_envs=num_envs, **overrides), render_mode=render_mode)
 
 
 def task_config(task: str, **overrides: Any) -> EnvConfig:

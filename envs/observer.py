@@ -1,4 +1,4 @@
-"""Puts an observation together from the state of the simulation."""
+"""Puts an observation together from the state of the simulation and what came before it."""
 
 import torch
 from torch import Tensor
@@ -7,22 +7,35 @@ from conditioners.base import ConditionQuery, SkillConditioner
 from envs.config import EnvConfig
 from envs.observation import OBJECT_WIDTH, humanoid_observation, humanoid_width, object_observation
 from envs.sim.base import Simulator
+from envs.sim.rows import Rows
+from hist_encoder.buffer import HistoryBuffer
+from hist_encoder.checkpoint import load_encoder
+from hist_encoder.features import frame_features
+from hist_encoder.reference import ReferenceHistory
+from motions.library import MotionLibrary
 
 
 class Observer:
-    """Observations (R, O): the humanoid, its objects, the condition that names the skill.
+    """Observations (R, O): the humanoid, its objects, the condition that names the skill, the encoded history.
+
+    A control step asks for observations, restarts the rows whose episodes ended, asks again for those, and last calls
+    `remember`, so that the history in an observation ends with the frame before it.
 
     width: O.
     """
 
-    def __init__(self, config: EnvConfig, sim: Simulator, conditioner: SkillConditioner):
-        self._state, self._conditioner = sim.state, conditioner
-        self._config = config
+    def __init__(self, config: EnvConfig, sim: Simulator, conditioner: SkillConditioner, library: MotionLibrary):
+        self._config, self._state, self._conditioner = config, sim.state, conditioner
         skeleton = sim.scene.skeleton
         self._fingertips = torch.tensor(skeleton.fingertips, device=sim.device)
-        self.width = (
-            humanoid_width(skeleton.num_bodies) + OBJECT_WIDTH * config.object_slots + conditioner.width
-        )
+        self.width = humanoid_width(skeleton.num_bodies) + OBJECT_WIDTH * config.object_slots + conditioner.width
+        self._history = None
+        if config.history.encoder:
+            encoder = load_encoder(config.history.encoder)
+            past = ReferenceHistory(encoder, library, sim.scene.num_objects, config.history.reference_heading)
+            self._object_slots = past.object_slots
+            self._history = HistoryBuffer(past, sim.num_envs)
+            self.width += self._history.embedding.shape[1]
 
     def __call__(self, index: Tensor, query: ConditionQuery) -> Tensor:
         """Observations of the rows index (R,), whose condition is asked for by query (R rows)."""
@@ -44,4 +57,37 @@ class Observer:
             state.object_ang_vel[index],
             slots=self._config.object_slots,
         )
-        return torch.cat((humanoid, objects, self._conditioner(query)), dim=1)
+        blocks = [humanoid, objects, self._conditioner(query)]
+        if self._history is not None:
+            blocks.append(self._history.embedding[index])
+        return torch.cat(blocks, dim=1)
+
+    def restart(self, rows: Rows, row: Tensor) -> None:
+        """Gives restarted rows the past of the library rows row (R,) that they follow first."""
+        if self._history is not None:
+            self._history.restart(rows.index, rows.mask, row)
+
+    def remember(self) -> None:
+        """Adds the present state of every row to its history."""
+        if self._history is None:
+            return
+        state = self._state
+        self._history.push(
+            frame_features(
+                state.root_pos,
+                state.root_quat,
+                state.body_pos,
+                state.joint_rot,
+                state.object_pos,
+                self._object_slots,
+            )
+        )
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The history, for an exact continuation."""
+        return {} if self._history is None else self._history.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continues with the history of an observer of the same configuration."""
+        if self._history is not None:
+            self._history.load_state_dict(state)

@@ -1,7 +1,6 @@
 """The vectorised human-object-interaction environment."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -13,20 +12,18 @@ from torch import Tensor
 
 from conditioners.base import ConditionQuery
 from conditioners.label import LabelConditioner
+from envs.clips import check_library, load_library
 from envs.config import EnvConfig
 from envs.contacts import Contacts, force_rule_contacts, pair_contacts
 from envs.masked_reward import masked_reward
 from envs.observer import Observer
+from envs.rendering import EnvRenderer
 from envs.reward import REWARDS, object_free_rows
 from envs.scene.scene import build_scene
 from envs.sim import engine_device, make_simulator
 from envs.sim.rows import Rows
 from envs.start import EpisodeStarts
 from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
-from motions.clip import Clip
-from motions.demo import CLIP_DIR
-from motions.errors import UserError
-from motions.formats import load_clips
 from motions.frames import Frames
 from motions.library import MotionLibrary
 
@@ -44,19 +41,24 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
     frame), progress (control steps since the start), skill.
     """
 
-    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
 
-    def __init__(self, config: EnvConfig, library: MotionLibrary | None = None):
-        """library: what to follow, in place of config.motion_file. Raises UserError for what does not fit."""
+    def __init__(
+        self, config: EnvConfig, library: MotionLibrary | None = None, render_mode: str | None = None
+    ):
+        """library: what to follow, in place of config.motion_file. render_mode: "rgb_array" or None.
+
+        Raises UserError for what does not fit.
+        """
         self.config = config
         self.device = engine_device(config.engine, config.warp)
-        self.library = _load_library(config, self.device) if library is None else library
-        _check_library(config, self.library)
+        self.library = load_library(config, self.device) if library is None else library
+        check_library(config, self.library)
         mean_pose = self.library.reference(self.library.valid.nonzero()[:, 0]).joint_rot.mean(0)
         self.scene = build_scene(config.scene, locked_pose=mean_pose.cpu().numpy())
         self.sim = make_simulator(config.engine, self.scene, config.num_envs, config.threads, config.warp)
         self.num_envs = config.num_envs
-        self._observer = Observer(config, self.sim, LabelConditioner())
+        self._observer = Observer(config, self.sim, LabelConditioner(), self.library)
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         self._starts = EpisodeStarts(config, self.library, self.scene, self._generator)
         self._reward = REWARDS[config.reward.kind]
@@ -68,6 +70,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._returns = torch.zeros(self.num_envs, device=self.device)
         self._rewarded_steps = torch.zeros(self.num_envs, device=self.device)
         self._joint_vel = torch.zeros_like(self.sim.state.joint_vel)
+        self.metadata = {**self.metadata, "render_fps": config.scene.control_hz}
+        self.render_mode = render_mode
+        self._renderer: EnvRenderer | None = None
 
     def reset(
         self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
@@ -84,7 +89,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._restart(rows, options.get("start"))
         if "skill" in options:
             self.skill.copy_(options["skill"])
-        return self._observe(rows.index), {}
+        obs = self._observe(rows.index)
+        self._observer.remember()
+        return obs, {}
 
     def step(self, actions: Tensor | np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """One control step.
@@ -104,6 +111,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         done = end.terminated | end.truncated
         diverged = state.diverged.clone()
         obs = self._next_episodes(done, final_obs)
+        self._observer.remember()
         info = {
             "final_obs": final_obs,
             "_final_obs": done,
@@ -112,6 +120,14 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             "end_reason": end.reason,
         }
         return obs, reward, end.terminated, end.truncated, info
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """N pictures (height, width, 3) uint8 of the present state where render_mode is "rgb_array"."""
+        if self.render_mode is None:
+            return None
+        if self._renderer is None:
+            self._renderer = EnvRenderer(self.scene, self.num_envs, self.sim.control_dt)
+        return self._renderer.render(self.sim.state)
 
     def reference(self) -> Frames:
         """The frames that the rows should be in now."""
@@ -129,10 +145,13 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
     def state_dict(self) -> dict[str, Tensor]:
         """All that a bit-exact continuation needs."""
         rows = {name: getattr(self, name).clone() for name in _ROW_STATE}
-        parts = _prefixed("sampler", self._starts.sampler.state_dict()) | _prefixed(
-            "sim", self.sim.snapshot()
-        )
-        return rows | {"generator": self._generator.get_state()} | parts
+        parts = {
+            "sampler": self._starts.sampler.state_dict(),
+            "history": self._observer.state_dict(),
+            "sim": self.sim.snapshot(),
+        }
+        named = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+        return rows | {"generator": self._generator.get_state()} | named
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continues from the state of an environment of the same configuration."""
@@ -140,10 +159,13 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             getattr(self, name).copy_(state[name])
         self._generator.set_state(state["generator"].cpu())
         self._starts.sampler.load_state_dict(_part("sampler", state))
+        self._observer.load_state_dict(_part("history", state))
         self.sim.restore(_part("sim", state))
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Frees the engine."""
+        """Frees engine and renderer."""
+        if self._renderer is not None:
+            self._renderer.close()
         self.sim.close()
 
     def drive_targets(self, actions: Tensor | np.ndarray) -> Tensor:
@@ -174,6 +196,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         for counter in (self.progress, self._returns, self._rewarded_steps):
             rows.write(counter, 0)
         self.sim.set_state(rows, start.state)
+        self._observer.restart(rows, self.library.frame_index(start.clip, start.frame))
 
     def _rewards(self, reference: Frames) -> tuple[Tensor, dict[str, Tensor]]:
         """Reward (N,) and its terms; nothing for worlds that diverged, the average for steps without a reference."""
@@ -262,39 +285,6 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._drive_lag = torch.tensor(lags, device=self.device).unsqueeze(1)
         # Locked fingers cannot follow the reference, so they do not count.
         self._joints = on_device(self.scene.free_joints) if self.config.scene.hands == "locked" else None
-
-
-def _load_library(config: EnvConfig, device: torch.device) -> MotionLibrary:
-    clips = load_clips(Path(config.motion_file)) if config.motion_file else _demo_clips(config)
-    return MotionLibrary(clips, device=device, body_positions=config.body_positions)
-
-
-def _demo_clips(config: EnvConfig) -> list[Clip]:
-    """The bundled clips that suit the scene: those with an object where it has one, those without where not."""
-    without = not config.scene.objects
-    return [clip for clip in load_clips(CLIP_DIR) if (clip.skill in config.objectless_skills) == without]
-
-
-def _check_library(config: EnvConfig, library: MotionLibrary) -> None:
-    scene = config.scene
-    if library.skeleton.name != scene.skeleton:
-        raise UserError(
-            f"motion_file: clips of the {library.skeleton.name} skeleton, but scene.skeleton is {scene.skeleton}"
-        )
-    if library.fps != scene.control_hz:
-        raise UserError(
-            f"motion_file: clips at {library.fps:g} Hz, but scene.control_hz is {scene.control_hz}"
-        )
-    if library.num_objects < len(scene.objects):
-        raise UserError(
-            f"motion_file: clips with {library.num_objects} objects, but the scene has {len(scene.objects)}"
-        )
-    if config.object_slots < len(scene.objects):
-        raise UserError(f"object_slots {config.object_slots}: the scene has {len(scene.objects)} objects")
-
-
-def _prefixed(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{prefix}.{key}": value for key, value in values.items()}
 
 
 def _part(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:

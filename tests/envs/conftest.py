@@ -58,7 +58,8 @@ def library(clips: list[Clip]) -> MotionLibrary:
 def make_env(library: MotionLibrary) -> Callable[..., HOIVectorEnv]:
     """Makes an environment on the tiny library from keyword arguments of EnvConfig."""
 
-    def make(**settings: Any) -> HOIVectorEnv:
-        return HOIVectorEnv(EnvConfig(**{"num_envs": 4, "threads": 1, **settings}), library)
+    def make(render_mode: str | None = None, **settings: Any) -> HOIVectorEnv:
+        config = EnvConfig(**{"num_envs": 4, "threads": 1, **settings})
+        return HOIVectorEnv(config, library, render_mode)
 
     return make

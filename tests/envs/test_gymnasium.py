@@ -1,6 +1,8 @@
 """The environment under gymnasium's registry and wrappers, and under another RL library."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -62,6 +64,21 @@ def test_gymnasium_normalises_rewards(make_env: MakeEnv) -> None:
         reward = env.step(np.zeros((4, 156), np.float32))[1]
     assert isinstance(reward, np.ndarray)
     assert np.isfinite(reward).all()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*Recorded episodes will not contain")
+def test_gymnasium_records_a_video(make_env: MakeEnv, tmp_path: Path) -> None:
+    pytest.importorskip("moviepy")
+    inner: Any = make_env(**SHORT, num_envs=2, render_mode="rgb_array")
+    env = wrappers.RecordVideo(inner, str(tmp_path), video_length=4)
+    env.reset(seed=0)
+    for _ in range(5):
+        env.step(torch.zeros(2, 156))
+    env.close()
+    videos = list(tmp_path.glob("*.mp4"))
+    assert videos
+    assert all(video.stat().st_size > 1000 for video in videos)
 
 
 @pytest.mark.filterwarnings("ignore:To copy construct from a tensor")

@@ -33,9 +33,7 @@ def add_contact_sensors(spec: mujoco.MjSpec, bodies: tuple[str, ...], objects: t
             _add(spec, f"touch/{body}/{other}", body, other, _FOUND, _ANY)
 
 
-def contact_columns(
-    model: mujoco.MjModel, bodies: tuple[str, ...], objects: tuple[str, ...]
-) -> ContactColumns:
+def contact_columns(model: mujoco.MjModel, bodies: tuple[str, ...], objects: tuple[str, ...]) -> ContactColumns:
     """Where the sensors of `add_contact_sensors` write."""
 
     def column(name: str) -> int:

@@ -9,14 +9,13 @@ from motions.rotations import exp_to_quat
 from motions.skeleton import Body, Skeleton
 
 # The standard soft contact: a stiff one on thin finger chains makes worlds diverge.
-_SOFT_CONTACT = {"solref": (0.015, 1.0), "solimp": (0.9, 0.99, 0.003, 0.5, 2.0)}
+SOFT_CONTACT = {"solref": (0.015, 1.0), "solimp": (0.9, 0.99, 0.003, 0.5, 2.0)}
+FRICTION = (1.0, 0.05, 0.05)  # sliding, torsional, rolling
 # Above the ball's priority, so that a hand meets the ball softly while the floor meets it stiffly.
 _HAND_PRIORITY = 2
 
 
-def add_humanoid(
-    spec: mujoco.MjSpec, skeleton: Skeleton, locked_pose: np.ndarray | None, self_collision: bool
-) -> None:
+def add_humanoid(spec: mujoco.MjSpec, skeleton: Skeleton, locked_pose: np.ndarray | None, self_collision: bool) -> None:
     """Adds the humanoid to the world body of spec.
 
     Every body but the root hangs on one ball joint with three position actuators along x, y, z: MuJoCo's
@@ -64,10 +63,10 @@ def _add_shape(element: mujoco.MjsBody, body: Body, priority: int, self_collisio
         size=np.pad(shape.size, (0, 3 - len(shape.size))),
         density=shape.density,
         condim=3,
-        friction=(1.0, 0.05, 0.05),
+        friction=FRICTION,
         priority=priority,
         rgba=(0.55, 0.65, 0.8, 1.0),
-        **_SOFT_CONTACT,
+        **SOFT_CONTACT,
     )
     if shape.fromto is not None:
         geom.fromto = shape.fromto

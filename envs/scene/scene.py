@@ -9,6 +9,7 @@ import numpy as np
 
 from envs.scene.config import SceneConfig
 from envs.scene.contact_sensors import ContactColumns, add_contact_sensors, contact_columns
+from envs.scene.hand_contacts import add_hand_contacts
 from envs.scene.humanoid import add_humanoid
 from envs.scene.objects import add_ball, add_ground
 from motions.skeleton import Skeleton, load_skeleton
@@ -77,6 +78,7 @@ def build_scene(config: SceneConfig, locked_pose: np.ndarray | None = None) -> S
     add_humanoid(spec, skeleton, pose if config.hands == "locked" else None, config.self_collision)
     for ball in config.objects:
         add_ball(spec, ball)
+    add_hand_contacts(spec, skeleton, config.objects)
     names = tuple(item.name for item in config.objects)
     add_contact_sensors(spec, skeleton.body_names, names)
     if config.self_collision:

@@ -38,8 +38,7 @@ class MujocoSimulator(Simulator):
         }
         columns = scene.contacts
         self._columns = {
-            name: torch.as_tensor(getattr(columns, name))
-            for name in ("force", "touches_ground", "touches_object")
+            name: torch.as_tensor(getattr(columns, name)) for name in ("force", "touches_ground", "touches_object")
         }
 
     def step(self, joint_target: Tensor) -> None:
@@ -86,9 +85,7 @@ class MujocoSimulator(Simulator):
     def _refresh(self) -> None:
         fields, state = self._fields, self.state
         self._layout.unpack(fields["qpos"], fields["qvel"], state)
-        self._layout.unpack_bodies(
-            fields["xpos"], fields["xquat"], fields["cvel"], fields["subtree_com"], state
-        )
+        self._layout.unpack_bodies(fields["xpos"], fields["xquat"], fields["cvel"], fields["subtree_com"], state)
         sensors, bodies = fields["sensordata"], self.scene.skeleton.num_bodies
         forces = -sensors[:, self._columns["force"]]  # the sensor tells what the body exerts
         state.body_force.copy_(forces[:, :bodies])

@@ -62,9 +62,7 @@ class MujocoLayout:
         state.object_lin_vel.copy_(object_vel[..., :3])
         state.object_ang_vel.copy_(quat_rotate(state.object_quat, object_vel[..., 3:].float()))
 
-    def unpack_bodies(
-        self, xpos: Tensor, xquat: Tensor, cvel: Tensor, subtree_com: Tensor, state: SimState
-    ) -> None:
+    def unpack_bodies(self, xpos: Tensor, xquat: Tensor, cvel: Tensor, subtree_com: Tensor, state: SimState) -> None:
         """Writes poses and velocities of the body frames into state.
 
         MuJoCo gives cvel (angular, linear) in world axes at the centre of mass of the whole tree; the

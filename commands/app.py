@@ -13,6 +13,7 @@ from motions.errors import UserError
 COMMANDS = {
     "train": "train a policy, or resume a run",
     "play": "run a trained policy, and record it if asked",
+    "eval": "measure how often a trained policy succeeds",
     "replay": "show clips as they are, without physics",
     "record": "write a video or pictures of a policy or of clips",
     "motions": "look at clips, convert them, make the demo clips",

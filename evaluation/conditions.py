@@ -55,9 +55,7 @@ class Where:
         limits = [(item.quantity, *item.limits(statistic)) for item in self.ranges]
 
         def holds(quantities: Quantities) -> Tensor:
-            masks = [
-                (quantities[name] >= low) & (quantities[name] <= high) for name, low, high in limits
-            ]
+            masks = [(quantities[name] >= low) & (quantities[name] <= high) for name, low, high in limits]
             return torch.stack(masks).all(0)
 
         return holds

@@ -17,10 +17,16 @@ from motions.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of N trials. success (N,) bool; errors: their frames against the reference."""
+    """What became of N trials. success, lost (N,) bool; errors: their frames against the reference."""
 
     success: Tensor
+    lost: Tensor
     errors: FrameErrors
+
+    def first(self, count: int) -> "Outcome":
+        """The first trials."""
+        errors = FrameErrors(*(values[:count] for values in self.errors))
+        return Outcome(self.success[:count], self.lost[:count], errors)
 
 
 def judge(
@@ -66,4 +72,5 @@ def judge(
             on_step(step)
     if sums is None:
         raise ValueError("no trial to judge")
-    return Outcome(torch.stack([tracker.passed() for tracker in trackers]).all(0) & ~lost, sums.means())
+    passed = torch.stack([tracker.passed() for tracker in trackers]).all(0)
+    return Outcome(passed & ~lost, lost, sums.means())

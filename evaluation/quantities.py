@@ -1,7 +1,6 @@
 """Numbers that conditions are about."""
 
 from collections.abc import Callable
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,21 +22,17 @@ class Quantities:
             self._values[name] = QUANTITIES[name](self)
         return self._values[name]
 
-    @cached_property
-    def _velocity(self) -> Tensor:
-        return self._snapshot.root_lin_vel
-
     def root_height(self) -> Tensor:
         """Height of the root [m]."""
         return self._snapshot.root_pos[:, 2]
 
     def root_speed(self) -> Tensor:
         """Speed of the root [m/s]."""
-        return vector_norm(self._velocity, dim=1)
+        return vector_norm(self._snapshot.root_lin_vel, dim=1)
 
     def root_pace(self) -> Tensor:
         """Speed of the root over the ground [m/s]."""
-        return vector_norm(self._velocity[:, :2], dim=1)
+        return vector_norm(self._snapshot.root_lin_vel[:, :2], dim=1)
 
     def turn_rate(self) -> Tensor:
         """How fast the root turns about the vertical, to its left positive [degrees/s]."""
@@ -71,9 +66,19 @@ class Quantities:
 
 
 QUANTITIES: dict[str, Callable[[Quantities], Tensor]] = {
-    name: method
-    for name, method in vars(Quantities).items()
-    if callable(method) and not name.startswith("_")
+    quantity.__name__: quantity
+    for quantity in (
+        Quantities.root_height,
+        Quantities.root_speed,
+        Quantities.root_pace,
+        Quantities.turn_rate,
+        Quantities.object_height,
+        Quantities.object_distance,
+        Quantities.object_vertical_speed,
+        Quantities.object_speed,
+        Quantities.wrist_distance,
+        Quantities.held,
+    )
 }
 """Every quantity that metrics may name."""
 OF_OBJECTS = ("object_height", "object_distance", "object_vertical_speed", "object_speed", "wrist_distance", "held")

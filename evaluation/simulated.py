@@ -24,13 +24,22 @@ class SimulatedTrials:
         steps: length of the trials.
         seed: of the environment's randomness.
         skill: the id that every row is asked for; that of its clip where None.
+        to_clip_end: whether a trial ends with its clip, if that comes before `steps`.
     """
 
     def __init__(
-        self, env: HOIVectorEnv, policy: Policy, rows: Tensor, steps: int, seed: int, skill: int | None = None
+        self,
+        env: HOIVectorEnv,
+        policy: Policy,
+        rows: Tensor,
+        steps: int,
+        seed: int,
+        skill: int | None = None,
+        to_clip_end: bool = False,
     ):
         self._env, self._policy, self._rows = env, policy, rows
         self._steps, self._seed, self._skill = steps, seed, skill
+        self._to_clip_end = to_clip_end
         skeleton = env.scene.skeleton
         self._contact_free = torch.tensor(skeleton.contact_free, dtype=torch.long, device=env.device)
         self._hands = torch.tensor(skeleton.hands, dtype=torch.long, device=env.device)
@@ -69,7 +78,7 @@ class SimulatedTrials:
         contacts = pair_contacts(state.ground_contact, state.object_contact, self._contact_free, self._hands)
         moved = env.progress - env.wait
         frame = env.start_frame + moved
-        within = (moved > 0) & (frame < env.library.clip_length[env.clip])
+        within = frame < env.library.clip_length[env.clip]
         return Snapshot(
             root_pos=state.root_pos,
             root_lin_vel=state.root_lin_vel,
@@ -79,9 +88,9 @@ class SimulatedTrials:
             object_lin_vel=state.object_lin_vel,
             held=contacts.object,
             touching=contacts.body,
-            active=~lost,
+            active=~lost & (within | (not self._to_clip_end)),
             lost=lost,
             reference=env.reference(),
-            referenced=within & env.library.valid[env.library.frame_index(env.clip, frame)],
+            referenced=within & (moved > 0) & env.library.valid[env.library.frame_index(env.clip, frame)],
             reward=reward,
         )

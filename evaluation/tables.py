@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.metric_file import MetricFileError, mapping, number, only, read_mapping
-from evaluation.metrics import Metric, metric_named, metrics_of
+from evaluation.metrics import Metric, metric_named
 from motions.errors import UserError
 
 TABLES = Path(__file__).parent.parent / "cfg" / "evaluation"
@@ -20,14 +20,15 @@ class Table:
     """What to evaluate.
 
     task: whose policies it is for; None is any. horizon: length of a trial [s]; 0 is to the end of the clip.
-    skills: evaluated from their own reference. transitions: (from, to). published: figures by skill and column;
-    published_transitions: in the order of transitions, None where there is none; source: where they stand.
+    skills: evaluated from their own reference; every one of the clips where None. transitions: (from, to).
+    published: figures by skill and column; published_transitions: in the order of transitions, None where there
+    is none; source: where they stand.
     """
 
     title: str
     task: str | None
     horizon: float
-    skills: tuple[Metric, ...]
+    skills: tuple[Metric, ...] | None
     transitions: tuple[tuple[Metric, Metric], ...]
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     published_transitions: tuple[float | None, ...] = ()
@@ -60,16 +61,12 @@ def load_table(name: str, skeleton: str) -> Table:
     )
 
 
-def own_table(
-    skeleton: str, clip_skills: Sequence[int], skills: Sequence[str], switches: Sequence[str]
-) -> Table:
-    """A table of skills by name, all that the clips have where neither skills nor switches are given.
+def own_table(skeleton: str, skills: Sequence[str], switches: Sequence[str]) -> Table:
+    """A table of skills by name, of every skill of the clips where neither skills nor switches are given.
 
     switches: transitions as "FROM:TO". Raises UserError for unknown names.
     """
-    asked = tuple(metric_named(skeleton, name) for name in skills)
-    if not skills and not switches:
-        asked = tuple(metrics_of(skeleton, clip_skills))
+    asked = None if not skills and not switches else tuple(metric_named(skeleton, name) for name in skills)
     pairs = tuple(_pair(skeleton, switch) for switch in switches)
     return Table("Evaluation", None, HORIZON, asked, pairs)
 

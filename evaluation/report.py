@@ -1,0 +1,169 @@
+"""What an evaluation found, and how it is written: JSON for programs, Markdown for people."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from motions.atomic import write_atomically
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One group of trials of a skill.
+
+    kind: "SR" from its own reference, "eNSR" from noisy starts, "TSR" after a switch from start_skill. low, high: 95 %
+    interval of the success rate (Wilson). lost: trials in which the simulation blew up; they count as failures. The
+    errors are means over trials, None where there is no reference to compare with: reward of a step (NR, 1 at most),
+    accuracy (share of frames), body_error and object_error [mm], contact_error.
+    """
+
+    kind: str
+    skill: str
+    start_skill: str
+    trials: int
+    successes: int
+    low: float
+    high: float
+    lost: int
+    reward: float | None
+    accuracy: float | None
+    body_error: float | None
+    object_error: float | None
+    contact_error: float | None
+    published: Mapping[str, float]
+
+    @property
+    def rate(self) -> float:
+        return self.successes / self.trials
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation. horizon: [s], 0 to the end of the clip; seeds: trials are spread evenly over them."""
+
+    title: str
+    checkpoint: str
+    task: str
+    engine: str
+    hands: str
+    form: str
+    horizon: float
+    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...]
+    source: str
+
+    def of_kind(self, kind: str) -> list[Cell]:
+        return [cell for cell in self.cells if cell.kind == kind]
+
+    def mean_rate(self, kind: str) -> float | None:
+        """Mean success rate over the skills or transitions; None where there is none."""
+        rates = [cell.rate for cell in self.of_kind(kind)]
+        return sum(rates) / len(rates) if rates else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, with the rates."""
+        cells = [{**asdict(cell), "rate": cell.rate} for cell in self.cells]
+        means = {kind: self.mean_rate(kind) for kind in ("SR", "eNSR", "TSR")}
+        return {**asdict(self), "cells": cells, "mean_rates": means}
+
+
+def write_report(report: Report, folder: Path) -> list[Path]:
+    """Writes report.json and report.md to folder; each appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {"report.json": json.dumps(report.as_dict(), indent=2) + "\n", "report.md": markdown(report)}
+    for name, text in texts.items():
+        with write_atomically(folder / name) as file:
+            file.write(text.encode())
+    return [folder / name for name in texts]
+
+
+def markdown(report: Report) -> str:
+    """The report as Markdown tables."""
+    horizon = f"{report.horizon:g} s" if report.horizon else "to the end of the clip"
+    lines = [
+        f"# {report.title}",
+        "",
+        f"Policy `{report.checkpoint}`, task {report.task}, engine {report.engine}, {report.hands} hands. "
+        f"Metrics: {report.form}. Trials: one life each, {horizon}, seeds {', '.join(map(str, report.seeds))}. "
+        "Success rates in % with 95 % Wilson intervals.",
+        "",
+        *_skill_table(report),
+        *_transition_table(report),
+    ]
+    if any(cell.published for cell in report.cells):
+        lines += [f"Published: {report.source}. Another simulator: not comparable one to one.", ""]
+    lines += [f"- {note}" for note in report.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _skill_table(report: Report) -> list[str]:
+    plain = {cell.skill: cell for cell in report.of_kind("SR")}
+    noisy = {cell.skill: cell for cell in report.of_kind("eNSR")}
+    if not plain:
+        return []
+    head = ["skill", "trials", "SR", "εNSR", "NR", "Acc", "E_b mm", "E_o mm", "E_cg", "lost"]
+    rows = [
+        [
+            skill.replace("_", " "),
+            str(cell.trials),
+            _rate(cell),
+            _rate(noisy.get(skill)),
+            _number(cell.reward, "{:.2f}"),
+            _number(cell.accuracy, "{:.1%}"),
+            _number(cell.body_error, "{:.0f}"),
+            _number(cell.object_error, "{:.0f}"),
+            _number(cell.contact_error, "{:.3f}"),
+            str(cell.lost + (noisy[skill].lost if skill in noisy else 0)),
+        ]
+        for skill, cell in plain.items()
+    ]
+    mean = [f"{100 * value:.1f}" if value is not None else "" for value in map(report.mean_rate, ("SR", "eNSR"))]
+    rows.append(["**mean**", "", *mean, _mean(plain.values(), lambda cell: cell.reward), *[""] * 5])
+    if any(cell.published for cell in plain.values()):
+        head.append("published SR / εNSR / NR")
+        for row, cell in zip(rows, plain.values(), strict=False):
+            row.append(" / ".join(f"{cell.published[key]:g}" for key in ("SR", "eNSR", "NR") if key in cell.published))
+        rows[-1].append("")
+    return [*_table(head, rows), ""]
+
+
+def _transition_table(report: Report) -> list[str]:
+    cells = report.of_kind("TSR")
+    if not cells:
+        return []
+    head = ["transition", "trials", "TSR", "lost"]
+    rows = [
+        [f"{cell.start_skill} → {cell.skill}".replace("_", " "), str(cell.trials), _rate(cell), str(cell.lost)]
+        for cell in cells
+    ]
+    rows.append(["**mean**", "", f"{100 * (report.mean_rate('TSR') or 0):.1f}", ""])
+    if any(cell.published for cell in cells):
+        head.append("published TSR")
+        for row, cell in zip(rows, cells, strict=False):
+            row.append(_number(cell.published.get("TSR"), "{:g}"))
+        rows[-1].append("")
+    return [*_table(head, rows), ""]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def _rate(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    return f"{100 * cell.rate:.1f} [{100 * cell.low:.1f}, {100 * cell.high:.1f}]"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None or math.isnan(value) else form.format(value)
+
+
+def _mean(cells: Any, value: Callable[[Cell], float | None]) -> str:
+    values = [number for cell in cells if (number := value(cell)) is not None]
+    return f"{sum(values) / len(values):.2f}" if values else ""

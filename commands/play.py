@@ -7,7 +7,6 @@ from pathlib import Path
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
 from commands.layers import CFG, read_layer
-from commands.output import check_output, open_viewer
 from commands.run_folder import env_layer
 from envs.config import EnvConfig
 from motions.errors import UserError
@@ -63,13 +62,13 @@ def main(argv: Sequence[str]) -> None:
 
             print(rollout(env, player.act, steps=config.steps))
             return
+        from viewer.record import open_recorder
         from viewer.rollout import watch
 
         rows = min(env.num_envs, MOST_FIGURES)
-        options = {"steps": config.steps, "fps": config.fps, "speed": config.speed}
-        with open_viewer(config.output, config.picture, **options) as viewer:
-            ghost = config.picture.ghost != "off"
-            reward = watch(env, player.act, viewer, config.steps, rows=rows, ghost=ghost)
+        ghost = config.picture.ghost != "off"
+        with open_recorder(config.output, [config.steps], config.picture, config.fps, config.speed) as recorder:
+            reward = watch(env, player.act, recorder, config.steps, rows=rows, ghost=ghost)
         print(f"{config.output}: {config.steps} steps, reward {reward:.3f}")
 
 
@@ -83,6 +82,4 @@ def parse(argv: Sequence[str]) -> PlayConfig:
     layers = [env_layer(given["checkpoint"]), read_layer(CFG / "play.yaml")]
     if given.get("config"):
         layers.append(read_layer(given["config"]))
-    config = parser.resolve(layers, argv)
-    check_output(config.output)
-    return config
+    return parser.resolve(layers, argv)

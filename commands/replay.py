@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
-from commands.output import check_output, open_viewer
 from motions.errors import UserError
 from viewer.picture import PictureConfig
 
@@ -36,20 +35,20 @@ def main(argv: Sequence[str]) -> None:
     """Parses argv and replays."""
     config = parse(argv)
     from motions.formats import load_clips
+    from viewer.record import open_recorder
     from viewer.replay import replay
 
     assert config.motion_file is not None
+    assert config.output is not None
     clips = load_clips(config.motion_file)
     if config.clip:
         clips = [clip for index, clip in enumerate(clips) if config.clip in (clip.name, str(index))]
         if not clips:
             raise UserError(f"{COMMAND_LINE}: no clip '{config.clip}' in {config.motion_file}")
-    frames = sum(clip.num_frames for clip in clips)
-    with open_viewer(
-        config.output, config.picture, steps=frames, fps=config.fps, speed=config.speed
-    ) as viewer:
-        replay(clips, viewer)
-    print(f"{config.output}: {len(clips)} clips, {frames} frames")
+    lengths = [clip.num_frames for clip in clips]
+    with open_recorder(config.output, lengths, config.picture, config.fps, config.speed) as recorder:
+        replay(clips, recorder)
+    print(f"{config.output}: {len(clips)} clips, {sum(lengths)} frames")
 
 
 def parse(argv: Sequence[str]) -> ReplayConfig:
@@ -59,5 +58,4 @@ def parse(argv: Sequence[str]) -> ReplayConfig:
         raise UserError(f"{COMMAND_LINE}: --motion_file is missing: the clip or folder to replay")
     if config.output is None:
         raise UserError(f"{COMMAND_LINE}: --output is missing: the .mp4 or .png to write")
-    check_output(config.output)
     return config

@@ -20,6 +20,7 @@ from commands.train_config import ALIASES, TrainConfig
 from motions.errors import UserError
 
 ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "motions" / "demo" / "clips"
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,7 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str
 def test_a_missing_file_and_an_unknown_task(tmp_path: Path):
     with pytest.raises(UserError, match=r"none\.yaml: No such file"):
         read_layer(tmp_path / "none.yaml")
-    with pytest.raises(
-        UserError, match="unknown task 'ballpaly'; the nearest is 'ballplay' of ballplay, locomotion"
-    ):
+    with pytest.raises(UserError, match="unknown task 'ballpaly'; the nearest is 'ballplay' of ballplay, locomotion"):
         named_layer("task", "ballpaly")
 
 
@@ -280,7 +279,8 @@ def test_the_published_recipe_is_the_published_one():
         (["play", "--checkpoint", "nowhere"], "no run, checkpoint or policy at nowhere"),
         (["replay"], "--motion_file is missing"),
         (["replay", "--motion_file", "clips"], "--output is missing"),
-        (["replay", "--motion_file", "clips", "--output", "clip.avi"], "output must end in .mp4 or .png"),
+        (["replay", "--motion_file", f"{DEMO}", "--clip", "99", "--output", "a.mp4"], "no clip '99' in"),
+        (["replay", "--motion_file", f"{DEMO}", "--output", "a.avi"], "a.avi: unknown suffix '.avi'"),
         (
             ["replay", "--motion_file", "clips", "--speed", "0"],
             "command line: speed must be above 0, not 0.0",
@@ -336,9 +336,7 @@ def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_run_py_as_a_program():
     """Help is quick, since it imports no engine; a reader that leaves early is no error."""
     begin = time.monotonic()
-    run = subprocess.run(
-        [sys.executable, "run.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "run.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert time.monotonic() - begin < 3
     assert "train a policy" in run.stdout
     loaded = "import sys, commands.app as a; a.main(['--help']); sys.exit('torch' in sys.modules)"

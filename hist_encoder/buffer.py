@@ -7,6 +7,7 @@ from hist_encoder.reference import ReferenceHistory
 from hist_encoder.streaming import HEAD, MARGIN, TAIL
 
 _RINGS = ("_carried", "_own", "_inner", "embedding")
+_ROW_AXIS = {"_carried": 1, "_own": 1, "_inner": 0, "embedding": 0}
 
 
 class HistoryBuffer:
@@ -28,6 +29,8 @@ class HistoryBuffer:
         self._reference = reference
         self._network = reference.network
         self._length = reference.network.shape.length
+        # Counting the rows that restart is cheap on the CPU and stalls a GPU.
+        self._selects = reference.embedding.device.type == "cpu"
         # Slot of the oldest frame; the next one is written over it. The same for all rows.
         self._oldest = 0
         # The past of a clip's first frame is empty.
@@ -43,14 +46,16 @@ class HistoryBuffer:
             mask: (R,) bool, which of them restart; the others keep what they have.
             row: (R,) long, library row of the frame that each episode follows first.
         """
-        if index.device.type == "cpu":
-            # Counting rows stalls only a GPU.
-            index, row, mask = index[mask], row[mask], mask[mask]
+        if self._selects:
+            index, row = index[mask], row[mask]
         past = self._reference.past(row, self._oldest)
-        _write(self._carried, 1, index, mask, past.carried)
-        _write(self._own, 1, index, mask, past.own)
-        _write(self._inner, 0, index, mask, past.inner)
-        _write(self.embedding, 0, index, mask, past.embedding)
+        for name, values in zip(_RINGS, past, strict=True):
+            ring, axis = getattr(self, name), _ROW_AXIS[name]
+            if not self._selects:
+                shape = [1] * ring.dim()
+                shape[axis] = -1
+                values = torch.where(mask.view(shape), values, ring.index_select(axis, index))
+            ring.index_copy_(axis, index, values)
 
     @torch.no_grad()
     def push(self, features: Tensor) -> None:
@@ -60,9 +65,7 @@ class HistoryBuffer:
         self._carried[self._oldest] = after
         self._own[self._oldest] = own
         self._oldest = (self._oldest + 1) % self._length
-        first = self._network.first_positions(
-            self._stretch(self._carried, 0, HEAD), self._stretch(self._own, 0, HEAD)
-        )
+        first = self._network.first_positions(self._stretch(self._carried, 0, HEAD), self._stretch(self._own, 0, HEAD))
         tail = self._length - TAIL
         last = self._network.last_positions(
             self._stretch(self._carried, tail, TAIL), self._stretch(self._own, tail, TAIL)
@@ -86,14 +89,3 @@ class HistoryBuffer:
         start = (self._oldest + first) % self._length
         over = start + count - self._length
         return ring[start : start + count] if over <= 0 else torch.cat((ring[start:], ring[:over]))
-
-
-def _write(ring: Tensor, axis: int, index: Tensor, mask: Tensor, values: Tensor) -> None:
-    """ring[index] = values along axis where mask (R,) is set; on the CPU it is set everywhere."""
-    if index.device.type == "cpu":
-        ring.index_copy_(axis, index, values)
-        return
-    shape = [1] * ring.dim()
-    shape[axis] = -1
-    kept = ring.index_select(axis, index)
-    ring.index_copy_(axis, index, torch.where(mask.view(shape), values, kept))

@@ -147,9 +147,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
         raise EncoderError(f"{path}: not the description of a history encoder")
     for key, expected in (("format_version", FORMAT_VERSION), ("feature_version", FEATURE_VERSION)):
         if facts.get(key) != expected:
-            raise EncoderError(
-                f"{path}: {key} {facts.get(key)}; this program reads {expected}, train it anew"
-            )
+            raise EncoderError(f"{path}: {key} {facts.get(key)}; this program reads {expected}, train it anew")
     return facts
 
 
@@ -178,9 +176,7 @@ def _load_lightning(path: Path) -> TrainedEncoder:
         skeleton, slots = _owner_of(shape.features, path)
         return _trained(weights, shape, False, skeleton, slots, {})
     except (KeyError, _WrongShape) as error:
-        raise EncoderError(
-            f"{path}: no history encoder in it ({str(error)} is missing or of another shape)"
-        ) from None
+        raise EncoderError(f"{path}: no history encoder in it ({str(error)} is missing or of another shape)") from None
 
 
 def _shape_of(weights: dict[str, Tensor]) -> EncoderShape:
@@ -212,6 +208,4 @@ def _owner_of(features: int, path: Path) -> tuple[str, int]:
         for skeleton in SKELETON_NAMES:
             if feature_width(load_skeleton(skeleton).num_bodies, slots) == features:
                 return skeleton, slots
-    raise EncoderError(
-        f"{path}: {features} features a frame; expected 316 (mocap, one object) or another known width"
-    )
+    raise EncoderError(f"{path}: {features} features a frame; expected 316 (mocap, one object) or another known width")

@@ -68,9 +68,7 @@ def apply(
     """
     folder = Path(output)
     if not overwrite and (folder / EMBEDDINGS_FILE).exists():
-        raise EncoderError(
-            f"{folder / EMBEDDINGS_FILE}: exists already; choose another folder or pass --overwrite"
-        )
+        raise EncoderError(f"{folder / EMBEDDINGS_FILE}: exists already; choose another folder or pass --overwrite")
     encoder = load_encoder(encoder_file)
     positions = body_positions or encoder.facts.get("body_positions", "kinematics")
     library = MotionLibrary(load_clips(motion_file), body_positions=positions)

@@ -1,5 +1,6 @@
 """Weights out of Lightning checkpoints, without running anything that they hold."""
 
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises Unreadable.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):
-            named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            stand_ins: list[Any] = [(_StandIn, name) for name in named]
-            with torch.serialization.safe_globals(stand_ins):
-                content = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
     except OSError as error:
         raise Unreadable(f"cannot be read ({error.strerror or error})") from None
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            named = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
+            stand_ins: list[Any] = [(_StandIn, name) for name in named]
+            with torch.serialization.safe_globals(stand_ins):
+                content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception:  # torch reports a damaged or forbidden archive with many exception types
         raise Unreadable("damaged, or not a checkpoint that torch.save wrote") from None
     weights = content.get("state_dict") if isinstance(content, dict) else None

@@ -13,7 +13,7 @@ from hist_encoder.data import HistoryData
 from hist_encoder.error import measure, prediction_loss
 from hist_encoder.model import EncoderShape, NextFramePredictor
 
-_PLATEAU = "plateau"
+_PLATEAU, _EPOCHS_DONE = "plateau", "epochs_done"
 
 
 class EncoderTraining(pl.LightningModule):
@@ -22,12 +22,15 @@ class EncoderTraining(pl.LightningModule):
     Args:
         config: the settings.
         data: the frames.
+        samples: (S,) rows to train on.
     """
 
-    def __init__(self, config: EncoderTrainingConfig, data: HistoryData) -> None:
+    def __init__(self, config: EncoderTrainingConfig, data: HistoryData, samples: Tensor) -> None:
         super().__init__()
         self._config = config
         self._data = data
+        self._batches = ShuffledBatches(samples, config.batch_size, config.seed)
+        self._epochs_done = 0
         self._plateau_state: dict[str, Any] | None = None
         shape = EncoderShape(data.features.shape[1], config.length, embedding=config.embedding)
         self.predictor = NextFramePredictor(shape, config.predict_change, config.dropout)
@@ -54,11 +57,13 @@ class EncoderTraining(pl.LightningModule):
         errors = measure(self.predictor, self._data, row)
         self.log("loss/held_out", errors.predicted["loss"], batch_size=len(row))
         self.log("loss/same_as_now", errors.same_as_now["loss"], batch_size=len(row))
-        self.log_dict(
-            {f"factor/{part}": value for part, value in errors.factors.items()}, batch_size=len(row)
-        )
+        self.log_dict({f"factor/{part}": value for part, value in errors.factors.items()}, batch_size=len(row))
+
+    def train_dataloader(self) -> "ShuffledBatches":
+        return self._batches
 
     def on_train_epoch_end(self) -> None:
+        self._epochs_done = self.current_epoch + 1
         self._plateau.step(self.trainer.callback_metrics["loss/train"].item())
         rate = self._plateau.optimizer.param_groups[0]["lr"]
         self.log("learning_rate", rate)
@@ -76,9 +81,13 @@ class EncoderTraining(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[_PLATEAU] = self._plateau.state_dict()
+        checkpoint[_EPOCHS_DONE] = self._epochs_done
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._plateau_state = checkpoint[_PLATEAU]
+        # Lightning draws the first batches of a resumed run before it tells their epoch.
+        self._epochs_done = checkpoint[_EPOCHS_DONE]
+        self._batches.set_epoch(self._epochs_done)
 
 
 class ShuffledBatches:

@@ -58,7 +58,7 @@ class HistoryEncoder(nn.Module):
         used, place = index.unique(return_inverse=True)
         products = embedding(place, frames[used] @ self.conv1.weight.permute(1, 2, 0).flatten(1))
         before, here, after = products.unflatten(-1, (KERNEL, -1)).unbind(-2)
-        first = here + self.conv1.bias
+        first = here + self.conv1.get_parameter("bias")
         first[:, 1:] += before[:, :-1]
         first[:, :-1] += after[:, 1:]
         return self._from_first_layer(first.transpose(1, 2))

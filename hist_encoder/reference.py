@@ -57,9 +57,7 @@ class ReferenceHistory:
         self._length = encoder.network.shape.length
         features = reference_features(library, self.object_slots, reference_heading, num_objects)
         # Every clip stands behind as many empty frames as a history has.
-        self._tabulate(
-            [pad(clip, (0, 0, self._length, 0)) for clip in features.split(library.clip_length.tolist())]
-        )
+        self._tabulate([pad(clip, (0, 0, self._length, 0)) for clip in features.split(library.clip_length.tolist())])
         clip = torch.arange(library.num_clips, device=library.device).repeat_interleave(library.clip_length)
         self._first = torch.arange(library.num_frames, device=library.device) + self._length * clip
         self.embedding = torch.cat([self._embed(first) for first in self._first.split(_CHUNK)])
@@ -102,10 +100,7 @@ class ReferenceHistory:
 def _check(encoder: TrainedEncoder, library: MotionLibrary, num_objects: int) -> None:
     if library.skeleton.name != encoder.skeleton:
         raise EncoderError(
-            f"history encoder: made for the {encoder.skeleton} skeleton, the clips have that of "
-            f"{library.skeleton.name}"
+            f"history encoder: made for the {encoder.skeleton} skeleton, the clips have that of {library.skeleton.name}"
         )
     if num_objects > encoder.object_slots:
-        raise EncoderError(
-            f"history encoder: made for {encoder.object_slots} objects, there are {num_objects}"
-        )
+        raise EncoderError(f"history encoder: made for {encoder.object_slots} objects, there are {num_objects}")

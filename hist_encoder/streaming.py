@@ -33,7 +33,7 @@ class StreamingEncoder:
         self.shape = encoder.shape
         if self.shape.length < TAIL:
             raise ValueError(f"history of {self.shape.length} frames; expected at least {TAIL}")
-        weights = {name: value.detach().to(device) for name, value in encoder.state_dict().items()}
+        weights = {name: value.detach().to(device, copy=True) for name, value in encoder.state_dict().items()}
         # (D, 3 C1): the products of a frame with the taps that see it as the frame after, itself and the
         # frame before.
         self._first = weights["conv1.weight"].permute(1, 2, 0).flatten(1).contiguous()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import time
 import warnings
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from hist_encoder.checkpoint import EncoderError, save_encoder
 from hist_encoder.config import EncoderTrainingConfig
 from hist_encoder.data import HistoryData, objectless_skills, split
 from hist_encoder.error import PredictionError, measure
-from hist_encoder.lightning_module import EncoderTraining, ShuffledBatches
+from hist_encoder.lightning_module import EncoderTraining
 from hist_encoder.progress import ProgressLines
 from motions.atomic import write_atomically
 from motions.formats import load_clips
@@ -72,9 +73,7 @@ def resume(run_dir: Path, max_epochs: int | None = None) -> PredictionError | No
 def _fit(
     config: EncoderTrainingConfig, library: MotionLibrary, run_dir: Path, checkpoint: Path | None
 ) -> PredictionError | None:
-    data = HistoryData.of(
-        library, config.length, objectless_skills(library.skeleton.name, config.objectless_skills)
-    )
+    data = HistoryData.of(library, config.length, objectless_skills(library.skeleton.name, config.objectless_skills))
     samples, held_out = split(data, config.held_out_block, config.held_out_every)
     if not len(samples) or (config.held_out_every and not len(held_out)):
         raise EncoderError(f"{config.motion_file}: too few frames to train on and to hold out")
@@ -83,11 +82,12 @@ def _fit(
     begin = time.monotonic()
     with _quiet_lightning(), torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        training = EncoderTraining(config, data)
+        training = EncoderTraining(config, data, samples)
         trainer = _trainer(config, run_dir, [best, last, ProgressLines(config.progress_seconds)])
-        batches = ShuffledBatches(samples, config.batch_size, config.seed)
         validation = DataLoader(TensorDataset(held_out), len(held_out)) if len(held_out) else None
-        trainer.fit(training, batches, validation, ckpt_path=checkpoint, weights_only=True)
+        with _interruptible(trainer):
+            trainer.fit(training, val_dataloaders=validation, ckpt_path=checkpoint, weights_only=True)
+        trainer.save_checkpoint(run_dir / CHECKPOINTS / f"{_LAST}.ckpt")
         chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         training.load_state_dict(chosen["state_dict"])
     predictor = training.predictor.cpu()
@@ -154,6 +154,19 @@ def _read_config(run_dir: Path) -> tuple[EncoderTrainingConfig, str]:
         raise EncoderError(f"{run_dir}: holds no encoder training ({CONFIG_FILE} is not there)") from None
     except (ValueError, KeyError, TypeError):
         raise EncoderError(f"{path}: damaged, or of another version") from None
+
+
+@contextmanager
+def _interruptible(trainer: pl.Trainer) -> Iterator[None]:
+    """Lets an interrupt end the training as KeyboardInterrupt; Lightning ends the process and ignores more."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from None
 
 
 @contextmanager

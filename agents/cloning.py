@@ -24,6 +24,7 @@ def clone_actor(
     batch_size: int = 1024,
     learning_rate: float = 3e-4,
     seed: int = 0,
+    bfloat16: bool = False,
 ) -> float:
     """Fit the input normaliser to observations and regress the mean action onto target actions.
 
@@ -37,6 +38,7 @@ def clone_actor(
         batch_size: Random rows per step.
         learning_rate: First step size; it falls to zero along a cosine.
         seed: Of the choice of rows.
+        bfloat16: Whether the hidden layers run in bfloat16, several times faster where the processor can.
 
     Returns:
         Root mean squared error of the mean action over all the data, in units of the action.
@@ -52,7 +54,9 @@ def clone_actor(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         rows = torch.randint(len(inputs), (batch_size,), generator=generator).to(inputs.device)
-        loss = (policy.mean_action(inputs[rows]) - targets[rows]).square().mean()
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=bfloat16):
+            actions = policy.mean_action(inputs[rows])
+        loss = (actions - targets[rows]).square().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

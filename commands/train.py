@@ -25,12 +25,8 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, dict[str, Any]]:
     parser = ConfigParser("run.py train", TrainConfig, ALIASES)
     parser.add_argument("--config", type=Path | None, help="YAML file of your own, over task and recipe.")
     parser.add_argument("--resume", type=Path | None, help="Run folder to go on with, as it was configured.")
-    parser.add_argument(
-        "--run_dir", type=Path | None, help="New folder of the run; output/TASK-TIME by default."
-    )
-    parser.add_argument(
-        "--start_from", type=Path | None, help="Policy, checkpoint or run whose policy to start from."
-    )
+    parser.add_argument("--run_dir", type=Path | None, help="New folder of the run; output/TASK-TIME by default.")
+    parser.add_argument("--start_from", type=Path | None, help="Policy, checkpoint or run whose policy to start from.")
     given = parser.given(argv)
     if given.get("resume"):
         return parser.resolve(_resumed(given), argv), given
@@ -47,7 +43,8 @@ def task_and_recipe(given: dict[str, Any], own: list[Layer]) -> list[Layer]:
         task = env.get("task", task) if isinstance(env, dict) else task
         recipe = layer.values.get("recipe", recipe)
     task, recipe = given.get("env.task", task), given.get("recipe", recipe)
-    return [named_layer("task", str(task)), named_layer("recipe", str(recipe)), *own]
+    recipes = [named_layer("recipe", name) for name in str(recipe).split("+")]
+    return [named_layer("task", str(task)), *recipes, Layer(COMMAND_LINE, {"recipe": recipe}), *own]
 
 
 def _resumed(given: dict[str, Any]) -> list[Layer]:
@@ -78,9 +75,7 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
             resume=resume is not None,
             warm_start=warm_start(env, config.clone_steps, options.get("start_from")),
         )
-    print(
-        f"{result.reason} at epoch {result.epoch}, {result.samples} samples, reward {result.mean_reward:.3f}"
-    )
+    print(f"{result.reason} at epoch {result.epoch}, {result.samples} samples, reward {result.mean_reward:.3f}")
     print(f"checkpoint {result.checkpoint}")
     print(f"go on: python run.py train --resume {folder}; look: python run.py play --checkpoint {folder}")
 

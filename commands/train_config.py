@@ -12,15 +12,16 @@ ALIASES = {
     "--engine": ["env.engine"],
     "--seed": ["env.seed", "agent.seed"],
     "--state_init": ["env.start.frame"],
-    "--graph_file": ["env.start.graph_file"],
-    "--state_init_random_prob": ["env.start.noise"],
-    "--state_switch_prob": ["env.start.switch"],
-    "--reweight_alpha": ["env.start.adaptive"],
     "--max_epochs": ["agent.max_epochs"],
     "--max_minutes": ["agent.max_minutes"],
     "--horizon_length": ["agent.horizon"],
     "--minibatch_size": ["agent.minibatch_size"],
     "--learning_rate": ["agent.learning_rate"],
+    "--graph_file": ["env.start.graph_file"],
+    "--state_init_random_prob": ["env.start.noise"],
+    "--state_switch_prob": ["env.start.switch"],
+    "--reweight_alpha": ["env.start.adaptive"],
+    "--hist_ckpt": ["env.history.encoder"],
     "--cg1": ["env.reward.weights.cg_body"],
     "--cg2": ["env.reward.weights.cg_object"],
     "--ig": ["env.reward.weights.ig"],
@@ -33,8 +34,8 @@ ALIASES = {
 class TrainConfig:
     """Train a policy: task file < recipe file < --config file < command line."""
 
-    recipe: str = "fast"
-    """Name of a file in cfg/recipes."""
+    recipe: str = "cpu"
+    """Name of a file in cfg/recipes; several joined by "+" are laid over each other, as in "cpu+ats+stf"."""
     clone_steps: int = 0
     """Gradient steps that teach the policy to follow the reference before any reward is seen; 0 for none."""
     env: EnvConfig = field(default_factory=EnvConfig)

@@ -18,9 +18,7 @@ CLONING_NOISE = 0.03
 """Standard deviation of the noise on the actions that lead there."""
 
 
-def warm_start(
-    env: "HOIVectorEnv", clone_steps: int, start_from: Path | None
-) -> "Callable[[PPOAgent], None] | None":
+def warm_start(env: "HOIVectorEnv", clone_steps: int, start_from: Path | None) -> "Callable[[PPOAgent], None] | None":
     """What `agents.training.train` calls with a new agent; None starts from scratch."""
     if start_from:
         return lambda agent: _copy(agent, start_from)
@@ -41,7 +39,14 @@ def _clone(agent: "PPOAgent", env: "HOIVectorEnv", steps: int) -> None:
     from agents.cloning import clone_actor
 
     print(f"cloning start: {steps} gradient steps towards the reference", flush=True)
-    error = clone_actor(agent.model, _pairs(env), steps=steps, seed=agent.settings.seed)
+    settings = agent.settings
+    error = clone_actor(
+        agent.model,
+        _pairs(env),
+        steps=steps,
+        seed=settings.seed,
+        bfloat16=settings.precision == "bfloat16",
+    )
     print(f"cloning start: action error {error:.4f}", flush=True)
 
 

@@ -24,7 +24,7 @@ class StartConfig:
     switch: float = 0.0
     """Probability of a start in a linked state of another skill (stitched trajectory graph)."""
     graph_file: str = ""
-    """Trajectory graph of the clips, for `switch`."""
+    """Trajectory graph of the clips, for `switch`; built when training starts where empty."""
     buffer: bool = True
     """Whether the reference waits, unrewarded, for starts that lie off it."""
     adaptive: float = 0.0

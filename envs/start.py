@@ -10,7 +10,8 @@ from envs.config import EnvConfig
 from envs.sampling import StartSampler
 from envs.scene.scene import Scene
 from envs.start_frames import start_frames
-from motions.graph import GraphError, TrajectoryGraph
+from motions.graph import TrajectoryGraph
+from motions.graph_build import link_library, published_settings
 from motions.library import MotionLibrary
 from motions.neighbour import NeighbourSearch
 from motions.noise import perturb
@@ -59,7 +60,7 @@ class EpisodeStarts:
         if config.start.noise > 0.0:
             self._search = NeighbourSearch(library, scene.num_objects, config.objectless_skills)
         if config.start.switch > 0.0:
-            self._graph = _load_graph(config.start.graph_file, library)
+            self._graph = _graph(config, library)
 
     def draw(self, count: int, row: Tensor | None = None) -> EpisodeStart:
         """count starts; row: (count,) library rows to start on or near, in place of those of the sampler."""
@@ -149,9 +150,11 @@ class EpisodeStarts:
         return torch.rand(count, generator=self._generator, device=self._library.device) < probability
 
 
-def _load_graph(path: str, library: MotionLibrary) -> TrajectoryGraph:
-    if not path:
-        raise GraphError("start.switch needs start.graph_file; build one with `run.py graph build`")
-    graph = TrajectoryGraph.load(path, library.device)
+def _graph(config: EnvConfig, library: MotionLibrary) -> TrajectoryGraph:
+    """The graph of the file, or one built now: that takes less than a second for a few thousand frames."""
+    if not config.start.graph_file:
+        settings = published_settings(library.skeleton.name, body_positions=config.body_positions)
+        return link_library(library, settings)
+    graph = TrajectoryGraph.load(config.start.graph_file, library.device)
     graph.require(library)
     return graph

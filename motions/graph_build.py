@@ -69,7 +69,16 @@ def build_graph(
 
     Raises GraphError where nothing can be linked, ClipError like `MotionLibrary`.
     """
-    library = MotionLibrary(clips, device, settings.body_positions)
+    return link_library(MotionLibrary(clips, device, settings.body_positions), settings, progress, memory)
+
+
+def link_library(
+    library: MotionLibrary,
+    settings: GraphSettings,
+    progress: Progress | None = None,
+    memory: int = 2**28,
+) -> TrajectoryGraph:
+    """The graph of clips already loaded, with the settings' body positions; as `build_graph` otherwise."""
     search = _Search(library, settings, memory)
     target, cost = search.run(progress or (lambda done, total: None))
     similarity = torch.exp(-cost).float()

@@ -19,10 +19,10 @@ def standing_clip(name: str, skill: int, frames: int = 40, sway: float = 0.0) ->
     """A humanoid that stands at (0, 0, 0.975) swinging its arms by `sway` rad, a resting ball 1 m in front."""
     root_rot = np.zeros((frames, 3), np.float32)
     root_rot[:, 0] = STANDING
-    root_pos = np.tile(np.float32([0.0, 0.0, 0.975]), (frames, 1))
+    root_pos = np.tile(np.array([0.0, 0.0, 0.975], np.float32), (frames, 1))
     joint_rot = np.zeros((frames, 52, 3), np.float32)
     joint_rot[:, [15, 34], 1] = sway * np.sin(np.arange(frames) / 10.0)[:, None]
-    object_pos = np.tile(np.float32([0.0, -1.0, 0.12]), (frames, 1, 1))
+    object_pos = np.tile(np.array([0.0, -1.0, 0.12], np.float32), (frames, 1, 1))
     return Clip(
         name=name,
         skill=skill,

@@ -1,6 +1,5 @@
 """Starts near the reference and in other skills, the wait they cost, and what is paid meanwhile."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,7 +104,9 @@ def test_a_graph_of_other_clips_is_refused(clips: list[Clip], graph_file: str) -
         HOIVectorEnv(config, MotionLibrary(clips[::-1]))
 
 
-def test_switching_without_a_graph_is_one_clear_line(library: MotionLibrary) -> None:
-    config = dataclasses.replace(EnvConfig(num_envs=2, threads=1), start=StartConfig(switch=0.5))
-    with pytest.raises(UserError, match="graph_file"):
-        HOIVectorEnv(config, library)
+def test_without_a_file_the_graph_is_built_from_the_clips(make_env: MakeEnv, graph_file: str) -> None:
+    def start(graph: str) -> torch.Tensor:
+        env = make_env(num_envs=16, start=StartConfig(switch=1.0, graph_file=graph))
+        return env.reset(seed=3)[0]
+
+    assert torch.equal(start(graph_file), start(""))

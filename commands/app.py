@@ -18,6 +18,7 @@ COMMANDS = {
     "record": "write a video or pictures of a policy or of clips",
     "motions": "look at clips, convert them, make the demo clips",
     "graph": "link the states of different skills, for starts and switches",
+    "encode": "train the history encoder, or apply it to clips",
     "bench": "measure the speed of engine, environment and training",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130

@@ -1,0 +1,141 @@
+"""Evaluations as a whole."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from envs.config import EnvConfig
+from envs.make import task_config
+from envs.vector_env import HOIVectorEnv
+from evaluation.evaluator import EvaluationSettings, evaluate, trial_config
+from evaluation.picture import draw_report
+from evaluation.report import Report, markdown, write_report
+from evaluation.tables import load_table, own_table
+from motions.errors import UserError
+
+QUICK = EvaluationSettings(trials=6, seeds=(0, 1), horizon=0.2, rows=2)
+
+
+@pytest.fixture(scope="module")
+def config() -> EnvConfig:
+    return task_config("ballplay", threads=1, scene={"hands": "locked"})
+
+
+def follow(env: HOIVectorEnv):
+    """Plays the reference's own drive targets."""
+
+    def act(obs: Tensor) -> Tensor:
+        return env.reference_actions()
+
+    return act
+
+
+def run(config: EnvConfig, settings: EvaluationSettings = QUICK, skills=("dribble_forward",), switches=()) -> Report:
+    return evaluate(config, own_table("mocap", skills, switches), settings, follow, checkpoint="reference")
+
+
+@pytest.fixture(scope="module")
+def report(config: EnvConfig) -> Report:
+    return run(config, switches=("dribble_forward:dribble_on_the_spot",))
+
+
+def test_what_is_counted(report: Report):
+    assert [(cell.kind, cell.start_skill, cell.skill) for cell in report.cells] == [
+        ("SR", "dribble_forward", "dribble_forward"),
+        ("TSR", "dribble_forward", "dribble_on_the_spot"),
+        ("eNSR", "dribble_forward", "dribble_forward"),
+    ]
+    assert {cell.trials for cell in report.cells} == {6}
+    plain, switched, noisy = report.cells
+    assert plain.body_error is not None
+    assert noisy.body_error is not None
+    assert plain.body_error < noisy.body_error
+    assert plain.reward is not None
+    assert 0.3 < plain.reward <= 1.0
+    assert switched.reward is None
+    assert switched.accuracy is None
+
+
+def test_the_same_seed_gives_the_same_table(config: EnvConfig, report: Report):
+    again = run(config, switches=("dribble_forward:dribble_on_the_spot",))
+    assert again == report
+    assert markdown(again) == markdown(report)
+    other = run(config, replace(QUICK, seeds=(2, 3)))
+    assert other.cells[0].body_error != report.cells[0].body_error
+
+
+def test_a_cell_does_not_depend_on_its_neighbours(config: EnvConfig, report: Report):
+    alone = run(config)
+    assert alone.cells == (report.cells[0], report.cells[2])
+
+
+def test_a_policy_sees_the_skill_it_is_asked_for(config: EnvConfig):
+    labels: set[int] = set()
+
+    def watching(env: HOIVectorEnv):
+        def act(obs: Tensor) -> Tensor:
+            labels.update(obs[:, -64:].argmax(1).tolist())
+            return env.reference_actions()
+
+        return act
+
+    table = own_table("mocap", (), ("dribble_forward:pickup",))
+    evaluate(config, table, replace(QUICK, horizon=0.05), watching, checkpoint="reference")
+    assert labels == {1}
+
+
+def test_trials_are_ended_by_nothing_of_the_training(config: EnvConfig):
+    training = replace(
+        config,
+        start=replace(config.start, clip=1, frame=5, switch=0.5, graph_file="g.npz", adaptive=1.0, noise=0.1),
+        episode=replace(config.episode, length=9, max_root_error=0.1, max_object_error=0.1),
+    )
+    trial = trial_config(training, 3, noise=False)
+    assert trial == trial_config(config, 3, noise=False)
+    assert trial.episode.fall_height is None
+    assert trial_config(config, 3, noise=True).start.noise == 1.0
+
+
+def test_what_cannot_be_evaluated(config: EnvConfig):
+    with pytest.raises(UserError, match="table 'Locomotion' is for locomotion policies; run/x is one for ballplay"):
+        evaluate(config, load_table("locomotion", "mocap"), QUICK, follow, checkpoint="run/x")
+    with pytest.raises(UserError, match="nothing to evaluate: layup: the policy's clips do not have it"):
+        run(config, skills=("layup",))
+    with pytest.raises(UserError, match="trials 5: expected a multiple of the 2 seeds"):
+        replace(QUICK, trials=5)
+    with pytest.raises(UserError, match="different"):
+        replace(QUICK, seeds=(1, 1))
+
+
+def test_a_table_says_what_the_clips_lack(config: EnvConfig):
+    found = evaluate(config, load_table("ballplay", "mocap"), QUICK, follow, checkpoint="reference")
+    assert [(cell.kind, cell.skill) for cell in found.cells] == [("SR", "dribble_forward"), ("eNSR", "dribble_forward")]
+    assert found.cells[0].published["SR"] == 97.7
+    assert "layup: the policy's clips do not have it" in found.notes
+    assert "97.7 / 60.8 / 0.37" in markdown(found)
+
+
+def test_files(report: Report, tmp_path: Path):
+    paths = write_report(report, tmp_path / "new")
+    draw_report(report, tmp_path / "new" / "report.png")
+    values = json.loads(paths[0].read_text())
+    assert values["cells"][0]["rate"] == report.cells[0].successes / 6
+    assert values["seeds"] == [0, 1]
+    text = paths[1].read_text()
+    assert "dribble forward → dribble on the spot" in text
+    assert f"[{100 * report.cells[0].low:.1f}, {100 * report.cells[0].high:.1f}]" in text
+    assert (tmp_path / "new" / "report.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["report.json", "report.md", "report.png"]
+
+
+def test_progress_is_told(config: EnvConfig):
+    told: list[tuple[str, int, int]] = []
+    table = own_table("mocap", ("dribble_forward",), ())
+    evaluate(config, table, replace(QUICK, seeds=(0,)), follow, checkpoint="", progress=lambda *what: told.append(what))
+    assert told[0] == ("dribble forward SR", 0, 12)
+    assert ("dribble forward eNSR", 12, 12) in told
+    assert torch.tensor([step for _, step, _ in told]).max() == 12

@@ -28,6 +28,10 @@ _COUNTED = {
     "solver_limit": mjw.OverflowType.ITERATIONS,
     "linesearch_limit": mjw.OverflowType.LS_ITERATIONS,
 }
+# Room for contacts of all rows together, however few: one that blows up can have a thousand pairs of bodies.
+_LEAST_ROOM = 2048
+# Room per row for pairs that need general convex collision, several kilobytes each: few shapes do.
+_CONVEX_CONTACTS = 4
 _KEPT = ("body_force", "object_force", "diverged")
 
 
@@ -55,7 +59,9 @@ class MujocoWarpSimulator(Simulator):
             self._model = mjw.put_model(model)
             self._model.opt.warn_overflow = 0  # printing from kernels is slow; the flags are read
             self._model.opt.graph_conditional = self._wp_device.is_cpu or wp.is_conditional_graph_supported()
-            self._data = mjw.make_data(model, num_envs, nconmax=config.nconmax, njmax=config.njmax)
+            room = max(num_envs * config.nconmax, _LEAST_ROOM)
+            convex = min(room, max(num_envs * _CONVEX_CONTACTS, _LEAST_ROOM))
+            self._data = mjw.make_data(model, num_envs, naconmax=room, naccdmax=convex, njmax=config.njmax)
             self._allocate()
             self._step_graph = self._capture(self._control_step)
             self._refresh_graph = self._capture(self._refresh)
@@ -254,6 +260,9 @@ def _warp_options(model: mujoco.MjModel, config: WarpConfig) -> mujoco.MjModel:
     model.opt.ls_iterations = config.linesearch_iterations
     # Contacts are read from the contact list, not by the hundreds of sensors that the CPU engine uses.
     model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_SENSOR
+    # Here this bit only says how boxes meet boxes: as in MuJoCo, and not by general convex collision, which
+    # finds other contacts where feet overlap.
+    model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_NATIVECCD
     return model
 
 

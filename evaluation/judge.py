@@ -10,9 +10,13 @@ from evaluation.conditions import Statistic
 from evaluation.frame_errors import FrameErrors, FrameErrorSums
 from evaluation.metrics import Form, Metric
 from evaluation.quantities import Quantities
+from evaluation.rules import Tracker
 from evaluation.snapshot import Snapshot
 from motions.errors import UserError
 from motions.skeleton import Skeleton
+
+_PATIENCE = 60
+"""Steps without a reference in any trial after which none is expected to come."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def judge(
     Raises UserError where the metric asks for an object and there is none, or has no such form.
     """
     rules = metric.rules(form, switched)
-    trackers, sums, lost = [], None, torch.zeros(0)
+    trackers, sums, lost, unreferenced = [], None, torch.zeros(0), 0
     for step, snapshot in enumerate(snapshots):
         if sums is None:
             if metric.has_object and not snapshot.object_pos.shape[1]:
@@ -70,7 +74,16 @@ def judge(
             sums.add(snapshot)
         if on_step is not None:
             on_step(step)
+        unreferenced = 0 if snapshot.referenced.any() else unreferenced + 1
+        if unreferenced > _PATIENCE and _all_decided(trackers, lost):
+            break  # every trial has failed, and there is nothing left to compare
     if sums is None:
         raise ValueError("no trial to judge")
     passed = torch.stack([tracker.passed() for tracker in trackers]).all(0)
     return Outcome(passed & ~lost, lost, sums.means())
+
+
+def _all_decided(trackers: list[Tracker], lost: Tensor) -> bool:
+    for tracker in trackers:
+        lost = lost | tracker.broken()
+    return bool(lost.all())

@@ -25,6 +25,10 @@ class Tracker(ABC):
     def passed(self) -> Tensor:
         """Whether the rule holds so far, (N,) bool."""
 
+    def broken(self) -> Tensor | bool:
+        """Whether it can hold no more, whatever comes, (N,) bool; False where that cannot be told."""
+        return False
+
 
 class Rule(ABC):
     """One rule of a metric."""
@@ -63,6 +67,9 @@ class _AlwaysTracker(Tracker):
 
     def passed(self) -> Tensor:
         return self._good
+
+    def broken(self) -> Tensor:
+        return ~self._good
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,9 @@ class _StagesTracker(Tracker):
 
     def passed(self) -> Tensor:
         return (self._rounds > 0) & ~self._late
+
+    def broken(self) -> Tensor:
+        return self._late
 
 
 @dataclass(frozen=True)

@@ -102,3 +102,13 @@ def test_latch():
 def test_bounds_follow_the_reference(statistic: float, expected: list[bool]):
     where = Where((Range("root_height", min=Bound(plus=0.5, of="max_root_height", times=2.0)),))
     assert passed(Always(where), [4.5, 5.0], statistic=statistic) == expected
+
+
+def test_what_is_broken_stays_broken():
+    trackers = [rule.watch(3, FPS, lambda name: 0.0, torch.device("cpu")) for rule in (Always(above(1)), End(above(1)))]
+    for step, values in enumerate(([2.0, 2.0, 2.0], [0.0, 2.0, 2.0], [2.0, 2.0, 0.0])):
+        for tracker in trackers:
+            tracker.update(Heights(torch.tensor(values)), torch.tensor([True, True, step < 2]), step)  # type: ignore[arg-type]
+    always, end = trackers
+    assert torch.as_tensor(always.broken()).tolist() == [True, False, False]
+    assert end.broken() is False

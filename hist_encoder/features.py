@@ -75,8 +75,7 @@ def reference_features(
     turned = reference_heading == "exp_map"
     yaw = exp_map_heading(quat_to_exp(frames.root_quat)) if turned else heading(frames.root_quat)
     objects = frames.object_pos[:, :num_objects]
-    features = _features(yaw, frames.root_pos, frames.body_pos, frames.joint_rot, objects, object_slots)
-    return features.masked_fill(~library.valid[:, None], 0.0)
+    return _features(yaw, frames.root_pos, frames.body_pos, frames.joint_rot, objects, object_slots)
 
 
 def exp_map_heading(root_rot: Tensor) -> Tensor:

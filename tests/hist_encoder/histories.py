@@ -9,7 +9,7 @@ from hist_encoder.model import EncoderShape, NextFramePredictor
 from motions.library import MotionLibrary
 from tests.motions.clips import blanked, random_clip
 
-SMALL = {"channels": (12, 10, 8)}
+SMALL = (12, 10, 8)
 
 
 def random_encoder(skeleton: str = "mocap", objects: int = 1, predict_change: bool = True, **shape) -> TrainedEncoder:

@@ -32,7 +32,7 @@ def close(found: torch.Tensor, expected: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("length", [7, 8, 13, 60])
 def test_every_frames_past_is_that_of_its_clip_with_zeros_before_it(library: MotionLibrary, length: int) -> None:
-    encoder = random_encoder(length=length, **SMALL)
+    encoder = random_encoder(length=length, channels=SMALL)
     features = reference_features(library)
     windows = [
         torch.stack(window_before(features, library, clip, frame, length))
@@ -48,7 +48,7 @@ def test_random_pushes_and_partial_restarts_match_plain_lists(
     library: MotionLibrary, length: int, masked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """masked: as on a GPU, where rows are not counted."""
-    encoder = random_encoder(length=length, **SMALL)
+    encoder = random_encoder(length=length, channels=SMALL)
     features = reference_features(library)
     buffer = HistoryBuffer(ReferenceHistory(encoder, library), ROWS)
     monkeypatch.setattr(buffer, "_selects", not masked)
@@ -74,7 +74,7 @@ def test_random_pushes_and_partial_restarts_match_plain_lists(
 
 
 def test_a_restart_leaves_the_other_rows_untouched(library: MotionLibrary) -> None:
-    buffer = HistoryBuffer(ReferenceHistory(random_encoder(**SMALL), library), ROWS)
+    buffer = HistoryBuffer(ReferenceHistory(random_encoder(channels=SMALL), library), ROWS)
     buffer.push(torch.randn(ROWS, 316))
     before = buffer.embedding.clone()
     buffer.restart(torch.tensor([4, 1]), torch.tensor([True, False]), torch.tensor([70, 71]))
@@ -83,7 +83,7 @@ def test_a_restart_leaves_the_other_rows_untouched(library: MotionLibrary) -> No
 
 
 def test_the_present_frame_is_known_one_step_later(library: MotionLibrary) -> None:
-    reference = ReferenceHistory(random_encoder(**SMALL), library)
+    reference = ReferenceHistory(random_encoder(channels=SMALL), library)
     frames = reference_features(library)
     start = int(library.clip_start[1])
     buffer = HistoryBuffer(reference, 2)
@@ -95,7 +95,7 @@ def test_the_present_frame_is_known_one_step_later(library: MotionLibrary) -> No
 
 def test_a_switched_start_has_the_past_of_the_clip_it_follows(library: MotionLibrary) -> None:
     """The state comes from clip 2, the reference is clip 1: its past, then the frames of clip 2."""
-    encoder = random_encoder(**SMALL)
+    encoder = random_encoder(channels=SMALL)
     features = reference_features(library)
     buffer = HistoryBuffer(ReferenceHistory(encoder, library), 1)
     followed, other = int(library.clip_start[1]) + 50, int(library.clip_start[2]) + 10
@@ -110,7 +110,7 @@ def test_a_switched_start_has_the_past_of_the_clip_it_follows(library: MotionLib
 
 
 def test_a_diverged_row_is_clean_after_its_restart(library: MotionLibrary) -> None:
-    buffer = HistoryBuffer(ReferenceHistory(random_encoder(**SMALL), library), 3)
+    buffer = HistoryBuffer(ReferenceHistory(random_encoder(channels=SMALL), library), 3)
     bad = torch.zeros(3, 316)
     bad[1] = torch.nan
     for _ in range(70):
@@ -123,7 +123,7 @@ def test_a_diverged_row_is_clean_after_its_restart(library: MotionLibrary) -> No
 
 
 def test_the_encoder_is_frozen(library: MotionLibrary) -> None:
-    encoder = random_encoder(**SMALL)
+    encoder = random_encoder(channels=SMALL)
     encoder.network.requires_grad_(True)
     buffer = HistoryBuffer(ReferenceHistory(encoder, library), 2)
     buffer.push(torch.randn(2, 316, requires_grad=True))
@@ -140,7 +140,7 @@ def test_the_encoder_is_frozen(library: MotionLibrary) -> None:
 
 
 def test_a_resumed_buffer_continues_bit_for_bit(library: MotionLibrary) -> None:
-    reference = ReferenceHistory(random_encoder(**SMALL), library)
+    reference = ReferenceHistory(random_encoder(channels=SMALL), library)
     first, second = HistoryBuffer(reference, ROWS), HistoryBuffer(reference, ROWS)
     for _ in range(23):
         first.push(torch.randn(ROWS, 316))
@@ -159,7 +159,7 @@ def test_a_resumed_buffer_continues_bit_for_bit(library: MotionLibrary) -> None:
 
 
 def test_the_released_heading_changes_the_recorded_past_only(library: MotionLibrary) -> None:
-    encoder = random_encoder(length=7, **SMALL)
+    encoder = random_encoder(length=7, channels=SMALL)
     buffers = [
         HistoryBuffer(ReferenceHistory(encoder, library, reference_heading=how), 1) for how in ("true", "exp_map")
     ]
@@ -174,15 +174,15 @@ def test_the_released_heading_changes_the_recorded_past_only(library: MotionLibr
 
 def test_an_encoder_for_other_bodies_or_fewer_objects_is_refused(library: MotionLibrary) -> None:
     with pytest.raises(EncoderError, match="made for the parahome skeleton"):
-        ReferenceHistory(random_encoder("parahome", **SMALL), library)
+        ReferenceHistory(random_encoder("parahome", channels=SMALL), library)
     with pytest.raises(EncoderError, match="made for 1 objects, there are 2"):
-        ReferenceHistory(random_encoder(**SMALL), random_library(objects=2))
+        ReferenceHistory(random_encoder(channels=SMALL), random_library(objects=2))
     with pytest.raises(ValueError, match="history of 6 frames; expected at least 7"):
-        ReferenceHistory(random_encoder(length=6, **SMALL), library)
+        ReferenceHistory(random_encoder(length=6, channels=SMALL), library)
 
 
 def test_an_encoder_with_more_slots_sees_them_empty(library: MotionLibrary) -> None:
-    encoder = random_encoder(objects=2, length=7, **SMALL)
+    encoder = random_encoder(objects=2, length=7, channels=SMALL)
     windows = torch.stack(window_before(reference_features(library, object_slots=2), library, 1, 30, 7))
     row = int(library.clip_start[1]) + 30
     close(ReferenceHistory(encoder, library).embedding[row], encoder.network(windows[None])[0])

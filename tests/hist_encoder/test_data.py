@@ -100,7 +100,7 @@ def test_the_loss_is_that_of_the_pose_plus_that_of_objects_with_a_role() -> None
 def test_errors_by_part_add_up_to_the_loss(mixed: MotionLibrary) -> None:
     data = HistoryData.of(mixed, 60, (10,))
     torch.manual_seed(0)
-    predictor = NextFramePredictor(EncoderShape(316, **SMALL), predict_change=True)
+    predictor = NextFramePredictor(EncoderShape(316, channels=SMALL), predict_change=True)
     rows = data.samples[data.has_object[data.samples]]
     errors = measure(predictor, data, rows)
     now, after = data.features[rows], data.features[rows + 1]
@@ -116,7 +116,7 @@ def test_errors_by_part_add_up_to_the_loss(mixed: MotionLibrary) -> None:
 
 def test_objects_without_a_role_do_not_count(mixed: MotionLibrary) -> None:
     data = HistoryData.of(mixed, 60, (10,))
-    predictor = NextFramePredictor(EncoderShape(316, **SMALL), predict_change=True)
+    predictor = NextFramePredictor(EncoderShape(316, channels=SMALL), predict_change=True)
     both = measure(predictor, data, data.samples)
     with_object = measure(predictor, data, data.samples[data.has_object[data.samples]])
     assert both.same_as_now["object_pos"] == pytest.approx(with_object.same_as_now["object_pos"], rel=1e-6)

@@ -1,6 +1,7 @@
 """What the encoder sees: independent of where the world is, the same recorded and live."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ RELEASED_ERRORS = {
 }
 
 
-def random_state(count: int = 5, objects: int = 1) -> dict[str, torch.Tensor]:
+def random_state(count: int = 5, objects: int = 1) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(2)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -50,7 +51,7 @@ def random_state(count: int = 5, objects: int = 1) -> dict[str, torch.Tensor]:
     }
 
 
-def moved(state: dict[str, torch.Tensor], yaw: float, shift: torch.Tensor) -> dict[str, torch.Tensor]:
+def moved(state: dict[str, Any], yaw: float, shift: torch.Tensor) -> dict[str, Any]:
     """The whole world turned about the vertical and shifted."""
     turn = quat_from_yaw(torch.full((len(shift),), yaw, dtype=shift.dtype))
 

@@ -80,6 +80,8 @@ def apply(
     _save(folder, library, embedding)
     draw_embeddings(library, embedding, encoder.network.shape.length, folder / PICTURE_FILE)
     print(_clip_table(encoder, library, reference_heading))
+    if encoder.predictor:
+        print("loss: over all frames of the clip, also those that the encoder was trained on")
     print(f"{folder / EMBEDDINGS_FILE}, {folder / PICTURE_FILE}")
 
 

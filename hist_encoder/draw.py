@@ -36,10 +36,12 @@ def draw_embeddings(library: MotionLibrary, embedding: np.ndarray, length: int, 
         panel.tick_params(labelsize=7)
     for panel in panels[shown:]:
         panel.set_visible(False)
-    panels[0].legend(fontsize=7, loc="upper right")
+    lines = panels[0].get_lines()
+    figure.legend(handles=lines, loc="outside lower right", ncols=len(lines), fontsize=8)
     more = f" (the first {shown} of {library.num_clips} clips)" if shown < library.num_clips else ""
     figure.suptitle(f"History embedding along each clip{more}; grey: its past is not full yet", fontsize=10)
-    figure.supxlabel("time [s]", fontsize=9)
+    for panel in panels[max(0, shown - _COLUMNS) : shown]:
+        panel.set_xlabel("time [s]", fontsize=8)
     try:
         figure.savefig(path, dpi=110)
     except OSError as error:

@@ -1,7 +1,6 @@
 """Evaluates a policy: many trials of every skill and transition of a table."""
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,10 +11,11 @@ from torch import Tensor
 from envs.config import EnvConfig, EpisodeConfig, StartConfig
 from envs.make import make_env
 from envs.vector_env import HOIVectorEnv
+from evaluation.draws import batches, draw_rows, longest, seed_of, start_rows
 from evaluation.frame_errors import FrameErrors
 from evaluation.judge import Outcome, judge
 from evaluation.metrics import Form, Metric, metrics_of
-from evaluation.reference import clips_of, fair_starts, reference_statistic
+from evaluation.reference import fair_starts, reference_statistic
 from evaluation.report import Cell, Report
 from evaluation.simulated import Policy, SimulatedTrials
 from evaluation.statistics import wilson_interval
@@ -173,24 +173,24 @@ class _Runner:
 
     def cell(self, job: _Job) -> Cell:
         """All trials of a job."""
-        starts = self._starts(job)
+        starts, trials = self._starts(job), self._settings.trials // len(self._settings.seeds)
         outcomes = [
             self._batch(job, starts, seed, batch, wanted)
             for seed in self._settings.seeds
-            for batch, wanted in enumerate(self._batches())
+            for batch, wanted in enumerate(batches(trials, self._env.num_envs))
         ]
         success = torch.cat([outcome.success for outcome in outcomes])
         lost = torch.cat([outcome.lost for outcome in outcomes])
         errors = FrameErrors(*(torch.cat(parts) for parts in zip(*(o.errors for o in outcomes), strict=True)))
-        successes, trials = int(success.sum()), len(success)
-        low, high = wilson_interval(successes, trials)
+        successes = int(success.sum())
+        low, high = wilson_interval(successes, len(success))
         compared = job.kind != "TSR"  # after a switch the reference is that of another skill
         with_object = compared and job.metric.has_object
         return Cell(
             kind=job.kind,
             skill=job.metric.name,
             start_skill=job.start.name,
-            trials=trials,
+            trials=len(success),
             successes=successes,
             low=low,
             high=high,
@@ -218,9 +218,9 @@ class _Runner:
     def _batch(self, job: _Job, starts: Tensor, seed: int, batch: int, wanted: int) -> Outcome:
         """The first `wanted` of a full environment of trials."""
         env, library = self._env, self._env.library
-        number = _number(f"{seed} {job.kind} {job.start.name} {job.metric.name} {batch}")
-        rows = _draw(library, starts, env.num_envs, number)
-        steps = self._steps or _longest(library, rows)
+        number = seed_of(seed, job.kind, job.start.name, job.metric.name, batch)
+        rows = draw_rows(library, starts, env.num_envs, number)
+        steps = self._steps or longest(library, rows)
         source = SimulatedTrials(
             env, self._policy, rows, steps, number, skill=job.metric.skill, to_clip_end=not self._steps
         )
@@ -236,41 +236,9 @@ class _Runner:
         )
         return outcome.first(wanted)
 
-    def _batches(self) -> list[int]:
-        """How many trials of each seed's batches count."""
-        left, rows = self._settings.trials // len(self._settings.seeds), self._env.num_envs
-        return [min(rows, left - done) for done in range(0, left, rows)]
-
     def _teller(self, name: str, steps: int) -> Callable[[int], None] | None:
         progress = self._progress
         return None if progress is None else lambda step: progress(name, step, steps)
-
-
-def start_rows(library: MotionLibrary, metric: Metric) -> Tensor:
-    """All rows (R,) of the skill's clips that have a velocity and something after them."""
-    every = torch.arange(library.num_frames, device=library.device)
-    frame = every - library.clip_start[library.frame_clip]
-    usable = (frame >= 2) & (frame < library.clip_length[library.frame_clip] - 1) & library.valid
-    return every[usable & torch.isin(library.frame_clip, clips_of(library, metric))]
-
-
-def _draw(library: MotionLibrary, rows: Tensor, count: int, seed: int) -> Tensor:
-    """count of the rows (R,), every clip as often as another."""
-    clip = library.frame_clip[rows]
-    sizes = torch.bincount(clip, minlength=library.num_clips)
-    weights = (1.0 / sizes[clip]).cpu()
-    generator = torch.Generator().manual_seed(seed)
-    return rows[torch.multinomial(weights, count, replacement=True, generator=generator).to(rows.device)]
-
-
-def _longest(library: MotionLibrary, rows: Tensor) -> int:
-    clip = library.frame_clip[rows]
-    return int((library.clip_start[clip] + library.clip_length[clip] - 1 - rows).max())
-
-
-def _number(text: str) -> int:
-    """A seed that depends on all of text, and on nothing else: cells do not change with their neighbours."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
 
 
 def _mean(values: Tensor) -> float | None:

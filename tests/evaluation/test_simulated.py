@@ -7,7 +7,8 @@ import torch
 
 from envs.make import task_config
 from envs.vector_env import HOIVectorEnv
-from evaluation.evaluator import start_rows, trial_config
+from evaluation.draws import start_rows
+from evaluation.evaluator import trial_config
 from evaluation.judge import Outcome, judge
 from evaluation.metrics import metric_named
 from evaluation.reference import fair_starts, reference_statistic

@@ -1,0 +1,44 @@
+"""Which frames trials start on, and the seeds they run with."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from envs.start_frames import FIRST_START
+from evaluation.metrics import Metric
+from evaluation.reference import clips_of
+from motions.library import MotionLibrary
+
+
+def start_rows(library: MotionLibrary, metric: Metric) -> Tensor:
+    """All rows (R,) of the skill's clips that have a velocity and something after them."""
+    every = torch.arange(library.num_frames, device=library.device)
+    frame = every - library.clip_start[library.frame_clip]
+    usable = (frame >= FIRST_START) & (frame < library.clip_length[library.frame_clip] - 1) & library.valid
+    return every[usable & torch.isin(library.frame_clip, clips_of(library, metric))]
+
+
+def draw_rows(library: MotionLibrary, rows: Tensor, count: int, seed: int) -> Tensor:
+    """count of the rows (R,), every clip as often as another."""
+    clip = library.frame_clip[rows]
+    sizes = torch.bincount(clip, minlength=library.num_clips)
+    weights = (1.0 / sizes[clip]).cpu()
+    generator = torch.Generator().manual_seed(seed)
+    return rows[torch.multinomial(weights, count, replacement=True, generator=generator).to(rows.device)]
+
+
+def longest(library: MotionLibrary, rows: Tensor) -> int:
+    """Most steps from any of the rows (N,) to the end of its clip."""
+    clip = library.frame_clip[rows]
+    return int((library.clip_start[clip] + library.clip_length[clip] - 1 - rows).max())
+
+
+def seed_of(*names: object) -> int:
+    """A seed that depends on all of the names and on nothing else: cells do not change with their neighbours."""
+    return int.from_bytes(hashlib.sha256(" ".join(map(str, names)).encode()).digest()[:7])
+
+
+def batches(trials: int, rows: int) -> list[int]:
+    """How many trials count in each batch of so many rows."""
+    return [min(rows, trials - done) for done in range(0, trials, rows)]

@@ -37,6 +37,12 @@ class EvalConfig:
     """Length of a trial [s]; 0 is to the end of the clip; 10 where left out."""
     rows: int = 0
     """Trials that run side by side; 0 chooses."""
+    walk: int = 0
+    """Ask for so many skills one after the other, along the trajectory graph (of --env.start.graph_file, or built)."""
+    leg: float = 4.0
+    """How long each skill of a walk is asked for [s]."""
+    push: float = 0.0
+    """Also measure success when every second a blow gives the body this speed [m/s]."""
     output: Path | None = None
     """Folder for report.json, report.md and report.png; output/eval-TIME where left out."""
     env: EnvConfig = field(default_factory=EnvConfig)
@@ -92,6 +98,9 @@ def _evaluate(config: EvalConfig, progress):
         form=config.metric,
         horizon=config.horizon,
         rows=config.rows,
+        walk=config.walk,
+        leg=config.leg,
+        push=config.push,
     )
     if config.table is not None:
         table = load_table(config.table, skeleton)

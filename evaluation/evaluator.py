@@ -15,11 +15,13 @@ from evaluation.draws import batches, draw_rows, longest, seed_of, start_rows
 from evaluation.frame_errors import FrameErrors
 from evaluation.judge import Outcome, judge
 from evaluation.metrics import Form, Metric, metrics_of
+from evaluation.pushes import Pushes
 from evaluation.reference import fair_starts, reference_statistic
 from evaluation.report import Cell, Report
 from evaluation.simulated import Policy, SimulatedTrials
 from evaluation.statistics import wilson_interval
 from evaluation.tables import Table
+from evaluation.walk_cells import walk_cells
 from motions.errors import UserError
 from motions.library import MotionLibrary
 
@@ -32,7 +34,8 @@ Progress = Callable[[str, int, int], None]
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
     """trials: of every cell, spread over the seeds. form: which metrics. horizon: length of a trial [s], 0 to the end
-    of the clip; the table's where None. rows: trials side by side; chosen where 0.
+    of the clip; the table's where None. rows: trials side by side; chosen where 0. walk: skills of a skill walk, 0 for
+    none; leg: how long each is asked for [s]. push: speed [m/s] of the blows of a further cell of each skill.
     """
 
     trials: int = 200
@@ -40,6 +43,9 @@ class EvaluationSettings:
     form: Form = "corrected"
     horizon: float | None = None
     rows: int = 0
+    walk: int = 0
+    leg: float = 4.0
+    push: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
@@ -50,6 +56,10 @@ class EvaluationSettings:
             raise UserError(f"horizon {self.horizon}: expected seconds, or 0 for the end of the clip")
         if self.rows < 0:
             raise UserError(f"rows {self.rows}: expected 1 or more, or 0 for a choice")
+        if self.push < 0:
+            raise UserError(f"push {self.push}: expected a speed, or 0 for none")
+        if self.walk < 0 or not self.leg > 0:
+            raise UserError(f"walk {self.walk}, leg {self.leg}: expected a number of skills and seconds above 0")
 
 
 @dataclass(frozen=True)
@@ -95,10 +105,13 @@ def evaluate(
     notes: list[str] = []
     for noise in (False, True) if table.skills != () else (False,):
         with _environment(trial_config(config, rows, noise)) as env:
-            jobs, missing = _jobs(table, env.library)
-            runner = _Runner(env, load_policy(env), settings, horizon, progress)
+            jobs, missing = _jobs(table, env.library, settings.push > 0)
+            policy = load_policy(env)
+            runner = _Runner(env, policy, settings, horizon, progress)
             cells += [runner.cell(job) for job in jobs if (job.kind == "eNSR") == noise]
             notes += [note for note in (*missing, *runner.notes) if note not in notes]
+            if settings.walk and not noise:
+                cells += _walk(env, policy, settings, config.start.graph_file, progress)
     return Report(
         title=table.title,
         checkpoint=checkpoint,
@@ -111,6 +124,22 @@ def evaluate(
         cells=tuple(cells),
         notes=tuple(notes),
         source=table.source,
+    )
+
+
+def _walk(
+    env: HOIVectorEnv, policy: Policy, settings: EvaluationSettings, graph_file: str, progress: Progress | None
+) -> list[Cell]:
+    return walk_cells(
+        env,
+        policy,
+        graph_file,
+        legs=settings.walk,
+        seconds=settings.leg,
+        trials=settings.trials,
+        seeds=settings.seeds,
+        form=settings.form,
+        progress=progress,
     )
 
 
@@ -132,7 +161,7 @@ def _environment(config: EnvConfig) -> Iterator[HOIVectorEnv]:
         yield env
 
 
-def _jobs(table: Table, library: MotionLibrary) -> tuple[list[_Job], list[str]]:
+def _jobs(table: Table, library: MotionLibrary, pushed: bool) -> tuple[list[_Job], list[str]]:
     """The cells that the clips allow, and what they do not."""
     jobs, missing = [], []
     there = set(library.clip_skill.tolist())
@@ -142,7 +171,8 @@ def _jobs(table: Table, library: MotionLibrary) -> tuple[list[_Job], list[str]]:
             missing.append(f"{metric.title}: the policy's clips do not have it")
             continue
         published = dict(table.published.get(metric.name, {}))
-        jobs += [_Job(kind, metric, metric, published) for kind in ("SR", "eNSR")]
+        kinds = ("SR", "eNSR", "pushed") if pushed else ("SR", "eNSR")
+        jobs += [_Job(kind, metric, metric, published) for kind in kinds]
     figures = table.published_transitions or (None,) * len(table.transitions)
     for (start, metric), figure in zip(table.transitions, figures, strict=True):
         lacking = [item.title for item in (start, metric) if item.skill not in there]
@@ -222,7 +252,14 @@ class _Runner:
         rows = draw_rows(library, starts, env.num_envs, number)
         steps = self._steps or longest(library, rows)
         source = SimulatedTrials(
-            env, self._policy, rows, steps, number, skill=job.metric.skill, to_clip_end=not self._steps
+            env,
+            self._policy,
+            rows,
+            steps,
+            number,
+            skill=job.metric.skill,
+            to_clip_end=not self._steps,
+            pushes=Pushes(self._settings.push) if job.kind == "pushed" else None,
         )
         outcome = judge(
             source.snapshots(),

@@ -7,8 +7,14 @@ from typing import Any
 from evaluation.report import Cell, Report
 from motions.atomic import write_atomically
 
-_KINDS = {"SR": "#2f6f9f", "eNSR": "#d98a3d", "TSR": "#5f8f4e"}
-_LABELS = {"SR": "SR: from the reference", "eNSR": "εNSR: noisy start", "TSR": "TSR: after a switch"}
+_KINDS = {"SR": "#2f6f9f", "eNSR": "#d98a3d", "TSR": "#5f8f4e", "walk": "#7a6a9a", "pushed": "#b0506a"}
+_LABELS = {
+    "SR": "SR: from the reference",
+    "eNSR": "εNSR: noisy start",
+    "TSR": "TSR: after a switch",
+    "walk": "skill walk",
+    "pushed": "under pushes",
+}
 
 
 def draw_report(report: Report, path: Path) -> None:
@@ -22,7 +28,7 @@ def draw_report(report: Report, path: Path) -> None:
     axes = figure.add_subplot()
     drawn: set[str] = set()
     for place, cells in enumerate(groups.values()):
-        width = 0.8 / 2
+        width = 0.8 / max(2, len(cells))
         for index, cell in enumerate(cells):
             x = place + (index - (len(cells) - 1) / 2) * width
             _draw_bar(axes, x, width, cell, _LABELS[cell.kind] if cell.kind not in drawn else None)
@@ -53,12 +59,13 @@ def _groups(report: Report) -> dict[str, list[Cell]]:
     """Bars that stand together, by what is written under them."""
     groups: dict[str, list[Cell]] = {}
     for cell in report.cells:
-        if cell.kind != "TSR":
+        if cell.kind in ("SR", "eNSR", "pushed"):
             reward = next(item.reward for item in report.of_kind("SR") if item.skill == cell.skill)
             note = "" if reward is None else f"\nNR {reward:.2f}"
             groups.setdefault(_words(cell.skill) + note, []).append(cell)
     for cell in report.of_kind("TSR"):
         groups[f"{_words(cell.start_skill)}\n→ {_words(cell.skill)}"] = [cell]
+    groups |= {_words(cell.skill): [cell] for cell in report.of_kind("walk")}
     return groups
 
 

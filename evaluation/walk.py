@@ -45,7 +45,8 @@ class SkillWalk:
     ):
         graph.require(env.library)
         self._env, self._policy, self._graph = env, policy, graph
-        self._legs, self._steps, self._form = legs, round(seconds * env.library.fps), form
+        self._legs, self._steps = legs, round(seconds * env.library.fps)
+        self._form: Form = form
         skills = env.library.clip_skill.unique().tolist()
         self._metrics = {metric.skill: metric for metric in metrics_of(env.library.skeleton.name, skills)}
         for skill in skills:

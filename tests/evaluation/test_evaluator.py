@@ -139,3 +139,24 @@ def test_progress_is_told(config: EnvConfig):
     assert told[0] == ("dribble forward SR", 0, 12)
     assert ("dribble forward eNSR", 12, 12) in told
     assert torch.tensor([step for _, step, _ in told]).max() == 12
+
+
+def test_walks_and_pushes_are_further_cells(config: EnvConfig, tmp_path: Path):
+    settings = EvaluationSettings(trials=3, horizon=0.1, rows=2, walk=2, leg=0.1, push=2.0)
+    found = run(config, settings)
+    assert [(cell.kind, cell.skill) for cell in found.cells] == [
+        ("SR", "dribble_forward"),
+        ("pushed", "dribble_forward"),
+        ("walk", "leg_1"),
+        ("walk", "leg_2"),
+        ("walk", "whole_walk"),
+        ("eNSR", "dribble_forward"),
+    ]
+    assert {cell.trials for cell in found.cells} == {3}
+    text = markdown(found)
+    assert "| whole walk | 3 | 0.0 [0.0, 56.1] |" in text
+    assert "| pushed |" in text.splitlines()[4]
+    draw_report(found, tmp_path / "report.png")
+    assert (tmp_path / "report.png").stat().st_size > 5000
+    with pytest.raises(UserError, match="push -1"):
+        EvaluationSettings(push=-1.0)

@@ -40,7 +40,8 @@ def test_committed_metrics():
 def test_rules_that_another_skill_begins_with():
     getup = metric_named("mocap", "getup")
     first = [
-        next(rule for rule in getup.rules("corrected", switched) if isinstance(rule, Stages)) for switched in (0, 1)
+        next(rule for rule in getup.rules("corrected", switched) if isinstance(rule, Stages))
+        for switched in (False, True)
     ]
     assert [len(rule.stages) for rule in first] == [2, 1]
     assert getup.rules("published", switched=True) == getup.rules("published")

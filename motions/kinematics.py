@@ -23,7 +23,14 @@ def forward_kinematics(
     Returns:
         Body positions (..., B, 3) [m] and orientations (..., B, 4) wxyz.
     """
-    local_quat = torch.cat((root_quat.unsqueeze(-2), exp_to_quat(joint_rot)), dim=-2)
+    return chain_kinematics(skeleton, root_pos, root_quat, exp_to_quat(joint_rot))
+
+
+def chain_kinematics(
+    skeleton: Skeleton, root_pos: Tensor, root_quat: Tensor, joint_quat: Tensor
+) -> tuple[Tensor, Tensor]:
+    """As `forward_kinematics`, from joint quaternions (..., J, 4)."""
+    local_quat = torch.cat((root_quat.unsqueeze(-2), joint_quat), dim=-2)
     offsets = torch.as_tensor(skeleton.offsets, dtype=root_pos.dtype, device=root_pos.device)
     quat = torch.empty_like(local_quat)
     pos = torch.empty((*local_quat.shape[:-1], 3), dtype=root_pos.dtype, device=root_pos.device)
@@ -33,6 +40,45 @@ def forward_kinematics(
         quat[..., children, :] = quat_mul(parent_quat, local_quat[..., children, :])
         pos[..., children, :] = pos[..., parents, :] + quat_rotate(parent_quat, offsets[children])
     return pos, quat
+
+
+def body_velocities(
+    skeleton: Skeleton,
+    body_pos: Tensor,
+    body_quat: Tensor,
+    root_lin_vel: Tensor,
+    root_ang_vel: Tensor,
+    joint_vel: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """World velocities of every body frame.
+
+    Args:
+        skeleton: B bodies, J = B - 1 joints.
+        body_pos, body_quat: (..., B, 3) [m] and (..., B, 4), as `forward_kinematics` gives them.
+        root_lin_vel, root_ang_vel: (..., 3) world [m/s], [rad/s].
+        joint_vel: (..., J, 3) of the child against its parent, in the child frame [rad/s].
+
+    Returns:
+        Linear (..., B, 3) [m/s] and angular (..., B, 3) [rad/s] velocities.
+    """
+    # Each body turns about its own origin against its parent, the root against the world.
+    turning = torch.cat((root_ang_vel.unsqueeze(-2), quat_rotate(body_quat[..., 1:, :], joint_vel)), dim=-2)
+    from_root = body_pos - body_pos[..., :1, :]
+    # v = v_root + sum over the chain of w_a x (p - p_a); the sums of w_a and of w_a x p_a are matrix products.
+    chain = _chain(skeleton).to(body_pos)
+    ang_vel = chain @ turning
+    moment = chain @ torch.linalg.cross(turning, from_root)
+    return root_lin_vel.unsqueeze(-2) + torch.linalg.cross(ang_vel, from_root) - moment, ang_vel
+
+
+@functools.cache
+def _chain(skeleton: Skeleton) -> Tensor:
+    """(B, B) 1 where the column's body is on the way from the root to the row's, which is included."""
+    chain = torch.eye(skeleton.num_bodies)
+    for body, parent in enumerate(skeleton.parents):
+        if parent >= 0:
+            chain[body] += chain[parent]
+    return chain
 
 
 @functools.cache

@@ -99,7 +99,8 @@ class Simulator(ABC):
     def step(self, joint_target: Tensor) -> None:
         """Advances one control step with the drives held at joint_target (N, J, 3) exp-maps [rad].
 
-        Afterwards the whole state is that of the new time; only forces are those of the last substep.
+        Afterwards the whole state is that of the new time; only forces and contacts are those of the last
+        substep.
         """
 
     @abstractmethod

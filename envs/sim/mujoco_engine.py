@@ -14,9 +14,9 @@ from envs.sim.mujoco_layout import MAX_SPEED, MujocoLayout
 from envs.sim.rows import Rows
 from motions.state import MotionState
 
-_VELOCITY_STAGE = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _NO_STAGE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
-_KEPT = ("body_force", "object_force", "diverged")
+_KEPT = ("body_force", "object_force", "ground_contact", "object_contact", "diverged")
+_ALL = slice(None)
 
 
 class MujocoSimulator(Simulator):
@@ -29,13 +29,10 @@ class MujocoSimulator(Simulator):
             # Warnings are read from the worlds' counters; MuJoCo would print each and write a log file.
             mujoco.set_mju_user_warning(lambda message: None)
         self._layout = MujocoLayout(scene, self.device)
-        # Persistent worlds carry the position and velocity stages over from one step to the next, so that
-        # fresh body poses after a step cost nothing.
-        self._batch = Batch(scene.model, num_envs, nthread=num_threads, persistent=True)
-        self._fields = {
-            name: _tensor_view(self._batch.bind(name))
-            for name in ("qpos", "qvel", "ctrl", "xpos", "xquat", "cvel", "subtree_com", "sensordata")
-        }
+        # After a step MuJoCo's body poses are one substep old. Own kinematics from the new coordinates cost far
+        # less than MuJoCo's position and velocity stages, or than keeping the data of every world to go on from.
+        self._batch = Batch(scene.model, num_envs, nthread=num_threads)
+        self._fields = {name: _tensor_view(self._batch.bind(name)) for name in ("qpos", "qvel", "ctrl", "sensordata")}
         columns = scene.contacts
         self._columns = {
             name: torch.as_tensor(getattr(columns, name)) for name in ("force", "touches_ground", "touches_object")
@@ -45,8 +42,8 @@ class MujocoSimulator(Simulator):
         self._fields["ctrl"].copy_(self._layout.controls(joint_target))
         # MuJoCo clears a world's counters when it gives the world up: counts of earlier steps must not stay.
         self._batch.warning[:] = 0
-        self._batch.step(nstep=self.scene.config.substeps, stage=_VELOCITY_STAGE)
-        self._refresh()
+        self._batch.step(nstep=self.scene.config.substeps)
+        self._refresh(_ALL)
         self.state.diverged.copy_(self._diverged())
 
     def set_state(self, rows: Rows, start: MotionState) -> None:
@@ -59,7 +56,7 @@ class MujocoSimulator(Simulator):
         self._fields["qvel"][rows.index] = qvel.double()
         self._fields["ctrl"][rows.index] = self._layout.controls(start.joint_rot).double()
         self._batch.forward(ids)
-        self._refresh()
+        self._refresh(rows.index)
         rows.write(self.state.diverged, self._diverged()[rows.index])  # a start may be bad itself
 
     def generalized_positions(self) -> Tensor:
@@ -72,8 +69,7 @@ class MujocoSimulator(Simulator):
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         self._batch.state[:] = snapshot["state"].numpy()
-        self._batch.forward(stage=_VELOCITY_STAGE)
-        self._refresh()
+        self._refresh(_ALL)
         for name in _KEPT:
             getattr(self.state, name).copy_(snapshot[name])
 
@@ -82,16 +78,20 @@ class MujocoSimulator(Simulator):
         warned = torch.from_numpy((self._batch.warning[..., 1] > 0).any(axis=1))
         return warned | ~(self._fields["qvel"].abs().amax(dim=1) < MAX_SPEED)
 
-    def _refresh(self) -> None:
-        fields, state = self._fields, self.state
-        self._layout.unpack(fields["qpos"], fields["qvel"], state)
-        self._layout.unpack_bodies(fields["xpos"], fields["xquat"], fields["cvel"], fields["subtree_com"], state)
-        sensors, bodies = fields["sensordata"], self.scene.skeleton.num_bodies
+    def _refresh(self, index: Tensor | slice) -> None:
+        """Brings the rows index of the state up to date."""
+        fields, bodies = self._fields, self.scene.skeleton.num_bodies
+        fresh = self._layout.unpack(fields["qpos"][index], fields["qvel"][index])
+        sensors = fields["sensordata"][index]
         forces = -sensors[:, self._columns["force"]]  # the sensor tells what the body exerts
-        state.body_force.copy_(forces[:, :bodies])
-        state.object_force.copy_(forces[:, bodies:])
-        state.ground_contact.copy_(sensors[:, self._columns["touches_ground"]] > 0)
-        state.object_contact.copy_(sensors[:, self._columns["touches_object"]] > 0)
+        fresh |= {
+            "body_force": forces[:, :bodies],
+            "object_force": forces[:, bodies:],
+            "ground_contact": sensors[:, self._columns["touches_ground"]] > 0,
+            "object_contact": sensors[:, self._columns["touches_object"]] > 0,
+        }
+        for name, value in fresh.items():
+            getattr(self.state, name)[index] = value.to(getattr(self.state, name).dtype)
 
 
 def _tensor_view(array: np.ndarray) -> Tensor:

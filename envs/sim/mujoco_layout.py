@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from envs.scene.scene import Scene
-from envs.sim.base import SimState
+from motions.kinematics import body_velocities, chain_kinematics
 from motions.rotations import exp_to_quat, quat_rotate, quat_rotate_inverse, quat_to_exp
 from motions.state import MotionState
 
@@ -20,13 +20,12 @@ class MujocoLayout:
     def __init__(self, scene: Scene, device: torch.device):
         model = scene.model
         self._free_joints = torch.as_tensor(scene.free_joints, device=device)
-        self._locked_pose = torch.as_tensor(scene.locked_pose, dtype=torch.float32, device=device)
-        self._num_qpos, self._num_qvel = model.nq, model.nv
+        self._skeleton = scene.skeleton
+        locked_pose = torch.as_tensor(scene.locked_pose, dtype=torch.float32, device=device)
+        self._locked_quat = exp_to_quat(locked_pose)
         joints_end = 7 + 4 * len(scene.free_joints), 6 + 3 * len(scene.free_joints)
         self._joint_qpos, self._joint_qvel = slice(7, joints_end[0]), slice(6, joints_end[1])
         self._object_qpos, self._object_qvel = slice(joints_end[0], model.nq), slice(joints_end[1], model.nv)
-        self._root_body = int(scene.body_ids[0])
-        self._bodies = slice(self._root_body, self._root_body + scene.skeleton.num_bodies)
 
     def controls(self, joint_target: Tensor) -> Tensor:
         """Actuator controls (N, nu) of drive targets (N, J, 3)."""
@@ -43,37 +42,40 @@ class MujocoLayout:
         object_vel = _free_velocity(start.object_quat, start.object_lin_vel, start.object_ang_vel).flatten(1)
         return qpos, torch.cat((root_vel, joint_vel, object_vel), dim=-1)
 
-    def unpack(self, qpos: Tensor, qvel: Tensor, state: SimState) -> None:
-        """Writes the generalized coordinates (N, nq), (N, nv) into root, joints and objects of state."""
+    def unpack(self, qpos: Tensor, qvel: Tensor) -> dict[str, Tensor]:
+        """Root, joints, objects and bodies of `SimState` by name, float32, from coordinates (R, nq), (R, nv)."""
         rows = len(qpos)
-        state.root_pos.copy_(qpos[:, :3])
-        state.root_quat.copy_(qpos[:, 3:7])
-        state.root_lin_vel.copy_(qvel[:, :3])
+        qpos, qvel = qpos.float(), qvel.float()
+        root_pos, root_quat, root_lin_vel = qpos[:, :3], qpos[:, 3:7], qvel[:, :3]
         # MuJoCo keeps a free joint's angular velocity in the body frame.
-        state.root_ang_vel.copy_(quat_rotate(state.root_quat, qvel[:, 3:6].float()))
-        state.joint_rot.copy_(self._locked_pose)
-        joint_quat = qpos[:, self._joint_qpos].float().view(rows, -1, 4)
-        state.joint_rot[:, self._free_joints] = quat_to_exp(joint_quat)
-        state.joint_vel[:, self._free_joints] = qvel[:, self._joint_qvel].float().view(rows, -1, 3)
+        root_ang_vel = quat_rotate(root_quat, qvel[:, 3:6])
+        joint_quat = self._locked_quat.repeat(rows, 1, 1)
+        joint_quat[:, self._free_joints] = qpos[:, self._joint_qpos].view(rows, -1, 4)
+        joint_vel = torch.zeros(rows, len(self._locked_quat), 3, device=qpos.device)
+        joint_vel[:, self._free_joints] = qvel[:, self._joint_qvel].view(rows, -1, 3)
+        body_pos, body_quat = chain_kinematics(self._skeleton, root_pos, root_quat, joint_quat)
+        body_lin_vel, body_ang_vel = body_velocities(
+            self._skeleton, body_pos, body_quat, root_lin_vel, root_ang_vel, joint_vel
+        )
         object_pose = qpos[:, self._object_qpos].view(rows, -1, 7)
         object_vel = qvel[:, self._object_qvel].view(rows, -1, 6)
-        state.object_pos.copy_(object_pose[..., :3])
-        state.object_quat.copy_(object_pose[..., 3:])
-        state.object_lin_vel.copy_(object_vel[..., :3])
-        state.object_ang_vel.copy_(quat_rotate(state.object_quat, object_vel[..., 3:].float()))
-
-    def unpack_bodies(self, xpos: Tensor, xquat: Tensor, cvel: Tensor, subtree_com: Tensor, state: SimState) -> None:
-        """Writes poses and velocities of the body frames into state.
-
-        MuJoCo gives cvel (angular, linear) in world axes at the centre of mass of the whole tree; the
-        velocity of a body frame's origin is that carried over from there.
-        """
-        state.body_pos.copy_(xpos[:, self._bodies])
-        state.body_quat.copy_(xquat[:, self._bodies])
-        state.body_ang_vel.copy_(cvel[:, self._bodies, :3])
-        lever = state.body_pos - subtree_com[:, self._root_body].unsqueeze(1).float()
-        state.body_lin_vel.copy_(cvel[:, self._bodies, 3:])
-        state.body_lin_vel.add_(torch.linalg.cross(state.body_ang_vel, lever))
+        object_quat = object_pose[..., 3:]
+        return {
+            "root_pos": root_pos,
+            "root_quat": root_quat,
+            "root_lin_vel": root_lin_vel,
+            "root_ang_vel": root_ang_vel,
+            "joint_rot": quat_to_exp(joint_quat),
+            "joint_vel": joint_vel,
+            "body_pos": body_pos,
+            "body_quat": body_quat,
+            "body_lin_vel": body_lin_vel,
+            "body_ang_vel": body_ang_vel,
+            "object_pos": object_pose[..., :3],
+            "object_quat": object_quat,
+            "object_lin_vel": object_vel[..., :3],
+            "object_ang_vel": quat_rotate(object_quat, object_vel[..., 3:]),
+        }
 
 
 def _free_velocity(quat: Tensor, lin_vel: Tensor, ang_vel: Tensor) -> Tensor:

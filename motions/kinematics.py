@@ -30,16 +30,15 @@ def chain_kinematics(
     skeleton: Skeleton, root_pos: Tensor, root_quat: Tensor, joint_quat: Tensor
 ) -> tuple[Tensor, Tensor]:
     """As `forward_kinematics`, from joint quaternions (..., J, 4)."""
-    local_quat = torch.cat((root_quat.unsqueeze(-2), joint_quat), dim=-2)
-    offsets = torch.as_tensor(skeleton.offsets, dtype=root_pos.dtype, device=root_pos.device)
-    quat = torch.empty_like(local_quat)
-    pos = torch.empty((*local_quat.shape[:-1], 3), dtype=root_pos.dtype, device=root_pos.device)
-    quat[..., 0, :], pos[..., 0, :] = root_quat, root_pos
+    local_quat = _components_first(torch.cat((root_quat.unsqueeze(-2), joint_quat), dim=-2))
+    offsets = torch.as_tensor(skeleton.offsets, dtype=root_pos.dtype, device=root_pos.device).T.unsqueeze(-1)
+    quat, pos = torch.empty_like(local_quat), torch.empty_like(local_quat[:3])
+    quat[:, 0], pos[:, 0] = local_quat[:, 0], root_pos.reshape(-1, 3).T
     for children, parents in _levels(skeleton):
-        parent_quat = quat[..., parents, :]
-        quat[..., children, :] = quat_mul(parent_quat, local_quat[..., children, :])
-        pos[..., children, :] = pos[..., parents, :] + quat_rotate(parent_quat, offsets[children])
-    return pos, quat
+        parent_quat = quat[:, parents]
+        quat[:, children] = quat_mul(parent_quat, local_quat[:, children], dim=0)
+        pos[:, children] = pos[:, parents] + quat_rotate(parent_quat, offsets[:, children], dim=0)
+    return _components_last(pos, root_pos.shape[:-1]), _components_last(quat, root_pos.shape[:-1])
 
 
 def body_velocities(
@@ -61,14 +60,28 @@ def body_velocities(
     Returns:
         Linear (..., B, 3) [m/s] and angular (..., B, 3) [rad/s] velocities.
     """
+    quat, pos = _components_first(body_quat), _components_first(body_pos)
     # Each body turns about its own origin against its parent, the root against the world.
-    turning = torch.cat((root_ang_vel.unsqueeze(-2), quat_rotate(body_quat[..., 1:, :], joint_vel)), dim=-2)
-    from_root = body_pos - body_pos[..., :1, :]
+    turned = quat_rotate(quat[:, 1:], _components_first(joint_vel), dim=0)
+    turning = torch.cat((root_ang_vel.reshape(-1, 3).T.unsqueeze(1), turned), dim=1)
+    from_root = pos - pos[:, :1]
     # v = v_root + sum over the chain of w_a x (p - p_a); the sums of w_a and of w_a x p_a are matrix products.
     chain = _chain(skeleton).to(body_pos)
     ang_vel = chain @ turning
-    moment = chain @ torch.linalg.cross(turning, from_root)
-    return root_lin_vel.unsqueeze(-2) + torch.linalg.cross(ang_vel, from_root) - moment, ang_vel
+    moment = chain @ torch.linalg.cross(turning, from_root, dim=0)
+    lin_vel = root_lin_vel.reshape(-1, 3).T.unsqueeze(1) + torch.linalg.cross(ang_vel, from_root, dim=0) - moment
+    batch = body_pos.shape[:-2]
+    return _components_last(lin_vel, batch), _components_last(ang_vel, batch)
+
+
+def _components_first(values: Tensor) -> Tensor:
+    """(..., B, C) as (C, B, N), N the product of the leading dimensions: long rows, which vectorise well."""
+    return values.reshape(-1, *values.shape[-2:]).permute(2, 1, 0).contiguous()
+
+
+def _components_last(values: Tensor, batch: torch.Size) -> Tensor:
+    """(C, B, N) as (*batch, B, C), without a copy where batch is one dimension."""
+    return values.permute(2, 1, 0).reshape(*batch, values.shape[1], values.shape[0])
 
 
 @functools.cache

@@ -13,10 +13,10 @@ from torch import Tensor
 _SMALL_ANGLE = 1e-4
 
 
-def quat_mul(a: Tensor, b: Tensor) -> Tensor:
-    """Hamilton product a b, (..., 4): rotates by b first, then by a."""
-    aw, ax, ay, az = a.unbind(-1)
-    bw, bx, by, bz = b.unbind(-1)
+def quat_mul(a: Tensor, b: Tensor, dim: int = -1) -> Tensor:
+    """Hamilton product a b, (..., 4): rotates by b first, then by a. dim: the axis of the components."""
+    aw, ax, ay, az = a.unbind(dim)
+    bw, bx, by, bz = b.unbind(dim)
     return torch.stack(
         (
             aw * bw - ax * bx - ay * by - az * bz,
@@ -24,7 +24,7 @@ def quat_mul(a: Tensor, b: Tensor) -> Tensor:
             aw * by - ax * bz + ay * bw + az * bx,
             aw * bz + ax * by - ay * bx + az * bw,
         ),
-        dim=-1,
+        dim=dim,
     )
 
 
@@ -33,11 +33,11 @@ def quat_conj(q: Tensor) -> Tensor:
     return torch.cat((q[..., :1], -q[..., 1:]), dim=-1)
 
 
-def quat_rotate(q: Tensor, v: Tensor) -> Tensor:
-    """Vectors v (..., 3) turned by the unit quaternions q (..., 4)."""
-    w, u = q[..., :1], q[..., 1:]
-    t = 2.0 * torch.linalg.cross(*torch.broadcast_tensors(u, v))
-    return v + w * t + torch.linalg.cross(*torch.broadcast_tensors(u, t))
+def quat_rotate(q: Tensor, v: Tensor, dim: int = -1) -> Tensor:
+    """Vectors v (..., 3) turned by the unit quaternions q (..., 4). dim: the axis of the components."""
+    w, u = q.narrow(dim, 0, 1), q.narrow(dim, 1, 3)
+    t = 2.0 * torch.linalg.cross(*torch.broadcast_tensors(u, v), dim=dim)
+    return v + w * t + torch.linalg.cross(*torch.broadcast_tensors(u, t), dim=dim)
 
 
 def quat_rotate_inverse(q: Tensor, v: Tensor) -> Tensor:

@@ -145,11 +145,7 @@ def test_the_engine_seam_knows_only_the_scene():
     for path in tracked("envs/sim/*.py"):
         for module in imports(ast.parse(text_of(path))):
             first, second = (*module.split("."), "")[:2]
-            if (
-                first in RANK
-                and first != "motions"
-                and (first, second) not in {("envs", "sim"), ("envs", "scene")}
-            ):
+            if first in RANK and first != "motions" and (first, second) not in {("envs", "sim"), ("envs", "scene")}:
                 wrong.append(f"{name(path)} imports {module}")
     assert wrong == []
 

@@ -3,7 +3,9 @@
 import contextlib
 import copy
 import gc
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import mujoco
 import mujoco_warp as mjw
@@ -54,6 +56,7 @@ class MujocoWarpSimulator(Simulator):
         _start_warp(quiet=self.device.type == "cpu")
         self._layout = MujocoLayout(scene, self.device)
         self._wp_device = wp.device_from_torch(self.device)
+        _announce_compilation(self._wp_device)
         with wp.ScopedDevice(self._wp_device):
             model = _warp_options(scene.model, config)
             self._model = mjw.put_model(model)
@@ -63,8 +66,8 @@ class MujocoWarpSimulator(Simulator):
             convex = min(room, max(num_envs * _CONVEX_CONTACTS, _LEAST_ROOM))
             self._data = mjw.make_data(model, num_envs, naconmax=room, naccdmax=convex, njmax=config.njmax)
             self._allocate()
+            self._refresh_graph = self._capture(self._refresh)  # first: a step goes out from a fresh state
             self._step_graph = self._capture(self._control_step)
-            self._refresh_graph = self._capture(self._refresh)
             self._initialize()
 
     @property
@@ -145,6 +148,7 @@ class MujocoWarpSimulator(Simulator):
     def _capture(self, body: Callable[[], None]) -> wp.Graph:
         """The graph of what body launches. It runs once beforehand, to compile and load its kernels."""
         body()
+        wp.synchronize_device(self._wp_device)
         with _no_garbage_collection(), wp.ScopedCapture() as capture:
             body()
         assert capture.graph is not None
@@ -159,7 +163,8 @@ class MujocoWarpSimulator(Simulator):
     def _control_step(self) -> None:
         model, data = self._model, self._data
         data.overflow.zero_()
-        for _ in range(self.scene.config.substeps):
+        self._step_from_fresh_state()
+        for _ in range(1, self.scene.config.substeps):
             mjw.step(model, data)
         self._read_forces()
         self._refresh()
@@ -169,6 +174,18 @@ class MujocoWarpSimulator(Simulator):
             inputs=[data.overflow, self._counted_bits, self._out["diverged"]],
             outputs=[self._wp_totals[:1], self._wp_totals[1:]],
         )
+
+    def _step_from_fresh_state(self) -> None:
+        """`mjw.step` without kinematics and collision detection, which the last refresh has done."""
+        model, data = self._model, self._data
+        mjw.crb(model, data)
+        mjw.make_constraint(model, data)
+        mjw.transmission(model, data)
+        mjw.fwd_velocity(model, data)
+        mjw.fwd_actuation(model, data)
+        mjw.fwd_acceleration(model, data, factorize=True)
+        mjw.solve(model, data)
+        mjw.implicit(model, data)
 
     def _refresh(self) -> None:
         """All of the state that follows from positions and velocities."""
@@ -251,6 +268,13 @@ class MujocoWarpSimulator(Simulator):
 def _start_warp(quiet: bool) -> None:
     wp.config.log_level = max(wp.config.log_level, wp.LOG_ERROR if quiet else wp.LOG_WARNING)
     wp.init()
+
+
+def _announce_compilation(device: wp.Device) -> None:
+    """Says why nothing happens for a minute, where no earlier run has left compiled kernels for this device."""
+    compiled = "*.cpu*.o" if device.is_cpu else f"*.sm{device.arch}*"
+    if not any(Path(wp.config.kernel_cache_dir or "").glob(f"wp_mujoco_warp*/{compiled}")):
+        print("engine mujoco_warp: compiling kernels, about a minute, only once", file=sys.stderr, flush=True)
 
 
 def _warp_options(model: mujoco.MjModel, config: WarpConfig) -> mujoco.MjModel:

@@ -20,6 +20,8 @@ from motions.kinematics import forward_kinematics
 from tests.envs.sim.starts import assert_same, copy, random_start, random_targets, standing
 from tests.envs.sim.warp_sims import DEVICES, engine, make, put, state, step
 
+# Kernels are compiled for half a minute on a fresh machine.
+pytestmark = pytest.mark.slow
 ROWS = 4
 SICK = 2
 HEALTHY = [0, 1, 3]

@@ -21,8 +21,12 @@ from tests.envs.sim.starts import random_targets, standing
 from tests.envs.sim.test_restitution import HEIGHTS, restitution
 from tests.envs.sim.warp_sims import DEVICES, make, put, state, step
 
+mujoco_warp, warp = pytest.importorskip("mujoco_warp"), pytest.importorskip("warp")
+
 Hands = Literal["full", "locked"]
 STATES = 100
+# Kernels are compiled for half a minute on a fresh machine.
+pytestmark = pytest.mark.slow
 DRIVE_LAG = 0.1  # [s] by which the drives of all joints follow their target
 
 
@@ -59,7 +63,7 @@ def assert_same_contacts(sim: Simulator, expected: Simulator) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("hands", ["locked", pytest.param("full", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hands", ["locked", "full"])
 def test_one_step_from_reference_states(library: MotionLibrary, frames: Tensor, hands: Hands, device: str) -> None:
     now, ahead = library.reference(frames), library.reference(frames + 1)
     scene = build_scene(SceneConfig(hands=hands), locked_pose=now.joint_rot.mean(0).numpy())
@@ -130,6 +134,22 @@ def test_sixty_steps_of_flailing_stay_close(device: str) -> None:
     assert touched
 
 
+@pytest.mark.parametrize("physics_hz", [60, 120])
+def test_a_control_step_is_its_substeps(physics_hz: int) -> None:
+    """A step goes out from the kinematics and contacts that are there; that changes not a bit."""
+    scene = build_scene(SceneConfig(hands="locked", physics_hz=physics_hz))
+    sim, raw = make(scene, 4), make(scene, 4)
+    for each in (sim, raw):
+        put(each, held(scene))
+    for target in random_targets(scene, 4, 20, amplitude=0.3):
+        step(sim, target)
+        raw._ctrl.copy_(target[:, scene.free_joints].flatten(1))  # type: ignore[attr-defined]
+        with warp.ScopedDevice("cpu"):
+            for _ in range(physics_hz // 60):
+                mujoco_warp.step(raw._model, raw._data)  # type: ignore[attr-defined]
+        assert torch.equal(sim.generalized_positions(), raw.generalized_positions())
+
+
 def test_feet_that_overlap_part_alike() -> None:
     """Boxes of the two feet, which two collision routines would part in different ways."""
     scene = build_scene(SceneConfig(hands="locked", self_collision=True))
@@ -166,17 +186,17 @@ def test_hand_meets_the_ball_softly() -> None:
         assert solref == pytest.approx((0.015, 1.0)), names
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
 def test_bounce(device: str) -> None:
-    """The restitution of engine `mujoco`, over the same sweep of heights."""
+    """The restitution of engine `mujoco`, over a sweep of heights."""
+    heights = HEIGHTS[::2]
     scene = build_scene(SceneConfig(physics_hz=120, control_hz=120, hands="locked"))
-    sim = make(scene, len(HEIGHTS), device)
-    start = standing(scene, len(HEIGHTS), height=8.0)
+    sim = make(scene, len(heights), device)
+    start = standing(scene, len(heights), height=8.0)
     start.object_pos[:, 0] = torch.tensor([20.0, 0.0, BallConfig().radius])
-    start.object_pos[:, 0, 2] += HEIGHTS
+    start.object_pos[:, 0, 2] += heights
     put(sim, start)
-    height, speed = [HEIGHTS], [torch.zeros(len(HEIGHTS))]
+    height, speed = [heights], [torch.zeros(len(heights))]
     for _ in range(150):
         step(sim, start.joint_rot)
         now = state(sim)

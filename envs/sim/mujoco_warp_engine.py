@@ -34,16 +34,16 @@ _COUNTED = {
 _LEAST_ROOM = 2048
 # Room per row for pairs that need general convex collision, several kilobytes each: few shapes do.
 _CONVEX_CONTACTS = 4
-_KEPT = ("body_force", "object_force", "diverged")
+_KEPT = ("body_force", "object_force", "ground_contact", "object_contact", "diverged")
 
 
 class MujocoWarpSimulator(Simulator):
     """N worlds stepped by MuJoCo-Warp; a control step is one graph launch and never waits for the device.
 
-    The step's graph holds the substeps, the forces of the last of them, fresh kinematics, velocities and
-    contacts of the new state, and the kernels that write all this into `state`. A second graph, for rows set
-    anew, holds the part that follows from positions and velocities. On a CUDA device both are CUDA graphs,
-    launched on torch's current stream.
+    The step's graph holds the substeps, forces and contacts of the last of them, fresh kinematics and
+    velocities, and the kernels that write all this into `state`. A second graph, for rows set anew, holds what
+    follows from positions and velocities, and their contacts. On a CUDA device both are CUDA graphs, launched
+    on torch's current stream.
     """
 
     def __init__(self, scene: Scene, num_envs: int, config: WarpConfig | None = None):
@@ -66,8 +66,8 @@ class MujocoWarpSimulator(Simulator):
             convex = min(room, max(num_envs * _CONVEX_CONTACTS, _LEAST_ROOM))
             self._data = mjw.make_data(model, num_envs, naconmax=room, naccdmax=convex, njmax=config.njmax)
             self._allocate()
-            self._refresh_graph = self._capture(self._refresh)  # first: a step goes out from a fresh state
             self._step_graph = self._capture(self._control_step)
+            self._start_graph = self._capture(self._start)
             self._initialize()
 
     @property
@@ -90,7 +90,9 @@ class MujocoWarpSimulator(Simulator):
             rows.write(left_over, 0)
         for force in (self.state.body_force, self.state.object_force):
             rows.write(force, 0)
-        self._launch(self._refresh_graph)
+        self._selected.zero_()
+        rows.write(self._selected, True)
+        self._launch(self._start_graph)
 
     def generalized_positions(self) -> Tensor:
         return self._qpos.double().cpu()
@@ -102,7 +104,7 @@ class MujocoWarpSimulator(Simulator):
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         for name, value in self._restorable().items():
             value.copy_(snapshot[name])
-        self._launch(self._refresh_graph)
+        self._launch(self._start_graph)
         for name in _KEPT:
             getattr(self.state, name).copy_(snapshot[name])
 
@@ -128,6 +130,8 @@ class MujocoWarpSimulator(Simulator):
         self._totals = torch.zeros(1 + len(_COUNTED), dtype=torch.long, device=self.device)
         self._wp_totals = wp.from_torch(self._totals)
         self._counted_bits = wp.array([int(bits) for bits in _COUNTED.values()], dtype=int)
+        self._selected = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        self._wp_selected, self._everyone = _array(self._selected), _array(torch.ones_like(self._selected))
         self._contact_ids = wp.array(np.arange(data.naconmax), dtype=int)
         self._wrench = wp.array(np.zeros((data.naconmax, 6)), dtype=wp.spatial_vector)
         self._slot_of_geom = wp.array(_slot_of_geom(scene), dtype=int)
@@ -142,7 +146,8 @@ class MujocoWarpSimulator(Simulator):
             buffer.zero_()
         for force in (self.state.body_force, self.state.object_force):
             force.zero_()
-        self._launch(self._refresh_graph)
+        self._selected.fill_(True)
+        self._launch(self._start_graph)
         wp.synchronize_device(self._wp_device)  # whatever stream torch will use, it finds this done
 
     def _capture(self, body: Callable[[], None]) -> wp.Graph:
@@ -161,42 +166,33 @@ class MujocoWarpSimulator(Simulator):
             wp.capture_launch(graph)
 
     def _control_step(self) -> None:
-        model, data = self._model, self._data
-        data.overflow.zero_()
-        self._step_from_fresh_state()
-        for _ in range(1, self.scene.config.substeps):
-            mjw.step(model, data)
+        self._data.overflow.zero_()
+        for _ in range(self.scene.config.substeps):
+            mjw.step(self._model, self._data)
         self._read_forces()
+        self._read_contacts(self._everyone)
         self._refresh()
+        self._judge()
         wp.launch(
             kernels.count_events,
             dim=self.num_envs,
-            inputs=[data.overflow, self._counted_bits, self._out["diverged"]],
+            inputs=[self._data.overflow, self._counted_bits, self._out["diverged"]],
             outputs=[self._wp_totals[:1], self._wp_totals[1:]],
         )
 
-    def _step_from_fresh_state(self) -> None:
-        """`mjw.step` without kinematics and collision detection, which the last refresh has done."""
-        model, data = self._model, self._data
-        mjw.crb(model, data)
-        mjw.make_constraint(model, data)
-        mjw.transmission(model, data)
-        mjw.fwd_velocity(model, data)
-        mjw.fwd_actuation(model, data)
-        mjw.fwd_acceleration(model, data, factorize=True)
-        mjw.solve(model, data)
-        mjw.implicit(model, data)
+    def _start(self) -> None:
+        self._refresh()
+        mjw.collision(self._model, self._data)
+        self._read_contacts(self._wp_selected)
+        self._judge()
 
     def _refresh(self) -> None:
-        """All of the state that follows from positions and velocities."""
+        """What follows from positions and velocities, in all rows: after a step it is one substep old."""
         model, data = self._model, self._data
         mjw.kinematics(model, data)
         mjw.com_pos(model, data)
-        mjw.collision(model, data)
         mjw.com_vel(model, data)
         self._read_motion()
-        self._read_contacts()
-        self._judge()
 
     def _read_motion(self) -> None:
         data, out, rows = self._data, self._out, self.num_envs
@@ -237,15 +233,14 @@ class MujocoWarpSimulator(Simulator):
             outputs=[out["body_force"], out["object_force"]],
         )
 
-    def _read_contacts(self) -> None:
-        data, out = self._data, self._out
-        out["ground_contact"].zero_()
-        out["object_contact"].zero_()
+    def _read_contacts(self, selected: wp.array) -> None:
+        data, flags = self._data, [self._out["ground_contact"], self._out["object_contact"]]
+        wp.launch(kernels.clear_contacts, dim=flags[0].shape, inputs=[selected], outputs=flags)
         wp.launch(
             kernels.mark_contacts,
             dim=data.naconmax,
-            inputs=[data.nacon, data.contact.worldid, data.contact.geom, self._slot_of_geom],
-            outputs=[out["ground_contact"], out["object_contact"]],
+            inputs=[selected, data.nacon, data.contact.worldid, data.contact.geom, self._slot_of_geom],
+            outputs=flags,
         )
 
     def _judge(self) -> None:

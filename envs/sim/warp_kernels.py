@@ -146,7 +146,22 @@ def add_contact_forces(
 
 
 @wp.kernel
+def clear_contacts(
+    selected: wp.array[wp.bool],
+    ground_contact: wp.array2d[wp.bool],
+    object_contact: wp.array3d[wp.bool],
+):
+    """Clears the flags of the selected rows. Dimensions (N, B)."""
+    row, body = wp.tid()
+    if selected[row]:
+        ground_contact[row, body] = False
+        for item in range(object_contact.shape[2]):
+            object_contact[row, body, item] = False
+
+
+@wp.kernel
 def mark_contacts(
+    selected: wp.array[wp.bool],
     count: wp.array[int],
     world: wp.array[int],
     geom: wp.array[wp.vec2i],
@@ -154,11 +169,13 @@ def mark_contacts(
     ground_contact: wp.array2d[wp.bool],
     object_contact: wp.array3d[wp.bool],
 ):
-    """Sets the flag of each pair in contact. Dimensions (contacts that there is room for)."""
+    """Sets the flag of each pair in contact in the selected rows. Dimensions (contacts that there is room for)."""
     contact = wp.tid()
     if contact >= count[0]:
         return
     row, pair = world[contact], geom[contact]
+    if not selected[row]:
+        return
     first, second = slot_of_geom[pair[0]], slot_of_geom[pair[1]]
     low, high = wp.min(first, second), wp.max(first, second)
     bodies = ground_contact.shape[1]

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -179,7 +180,7 @@ def test_full_buffers_are_flagged_and_counted(
 ) -> None:
     """Constraints are short in one row; contacts, which share a buffer, in all of them."""
     monkeypatch.setattr(engine, "_LEAST_ROOM", 0)
-    sim = make(scene, ROWS, **settings)
+    sim = make(scene, ROWS, "cpu", **settings)
     start = standing(scene, ROWS, height=3.0)
     start.root_pos[SICK, 2] = 0.97
     put(sim, start)
@@ -256,6 +257,18 @@ def test_nothing_waits_for_the_gpu(scene: Scene) -> None:
         expected.append(state(sim))
     for name, value in expected[0].items():
         torch.testing.assert_close(expected[1][name], value, rtol=1e-3, atol=1e-3)
+
+
+def test_a_first_run_says_that_it_compiles(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(scene, 1)
+    capsys.readouterr()
+    make(scene, 1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(engine.wp.config, "kernel_cache_dir", str(tmp_path))
+    engine._announce_compilation(engine.wp.get_device("cpu"))
+    assert "compiling" in capsys.readouterr().err
 
 
 def test_engine_is_made_by_name(scene: Scene) -> None:

@@ -21,8 +21,6 @@ from tests.envs.sim.starts import random_targets, standing
 from tests.envs.sim.test_restitution import HEIGHTS, restitution
 from tests.envs.sim.warp_sims import DEVICES, make, put, state, step
 
-mujoco_warp, warp = pytest.importorskip("mujoco_warp"), pytest.importorskip("warp")
-
 Hands = Literal["full", "locked"]
 STATES = 100
 # Kernels are compiled for half a minute on a fresh machine.
@@ -132,22 +130,6 @@ def test_sixty_steps_of_flailing_stay_close(device: str) -> None:
         touched |= bool(expected.state.object_contact.any())
         assert worst(sim, expected, ["joint_rot", "body_pos", "object_pos"]) < 1e-3
     assert touched
-
-
-@pytest.mark.parametrize("physics_hz", [60, 120])
-def test_a_control_step_is_its_substeps(physics_hz: int) -> None:
-    """A step goes out from the kinematics and contacts that are there; that changes not a bit."""
-    scene = build_scene(SceneConfig(hands="locked", physics_hz=physics_hz))
-    sim, raw = make(scene, 4), make(scene, 4)
-    for each in (sim, raw):
-        put(each, held(scene))
-    for target in random_targets(scene, 4, 20, amplitude=0.3):
-        step(sim, target)
-        raw._ctrl.copy_(target[:, scene.free_joints].flatten(1))  # type: ignore[attr-defined]
-        with warp.ScopedDevice("cpu"):
-            for _ in range(physics_hz // 60):
-                mujoco_warp.step(raw._model, raw._data)  # type: ignore[attr-defined]
-        assert torch.equal(sim.generalized_positions(), raw.generalized_positions())
 
 
 def test_feet_that_overlap_part_alike() -> None:

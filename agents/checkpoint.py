@@ -54,9 +54,7 @@ def checkpoint_folder(run_dir: Path) -> Path:
     return run_dir / "checkpoints"
 
 
-def save_checkpoint(
-    run_dir: Path, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
-) -> Path:
+def save_checkpoint(run_dir: Path, epoch: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
     """Write `<run>/checkpoints/epoch_<epoch>` and return it.
 
     Both files are written to a hidden folder, brought to the disk and checked in by one rename, so that

@@ -14,9 +14,7 @@ def moved_too_far(kl: float, wanted: float) -> bool:
     return not kl <= TOO_MUCH * wanted
 
 
-def adapted_learning_rate(
-    current: float, kl: float, wanted: float, *, lowest: float, highest: float
-) -> float:
+def adapted_learning_rate(current: float, kl: float, wanted: float, *, lowest: float, highest: float) -> float:
     """The step size of the next epoch.
 
     For small steps the divergence grows with the square of the step size, so a step that was too long is

@@ -27,9 +27,7 @@ class ActorCritic(nn.Module):
 
     log_sigma: Tensor
 
-    def __init__(
-        self, obs_size: int, action_size: int, hidden_sizes: tuple[int, ...], log_sigma: float
-    ) -> None:
+    def __init__(self, obs_size: int, action_size: int, hidden_sizes: tuple[int, ...], log_sigma: float) -> None:
         super().__init__()
         self.actor = build_mlp(obs_size, hidden_sizes, action_size)
         self.critic = build_mlp(obs_size, hidden_sizes, 1)

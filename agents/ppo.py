@@ -196,12 +196,8 @@ class PPOAgent(A2CAgent):
             self._adapt_learning_rate(kl)
         last_pass = torch.stack(actor_losses[-len(self.dataset) :])[:, 2].mean()
         extra = torch.stack([last_pass, torch.stack(critic_losses).mean()])
-        actor, bounds, _, clipped, last_kl, critic = torch.cat(
-            [torch.stack(actor_losses).mean(0), extra]
-        ).tolist()
-        return UpdateStats(
-            actor_loss=actor, critic_loss=critic, bounds_loss=bounds, kl=last_kl, clip_fraction=clipped
-        )
+        actor, bounds, _, clipped, last_kl, critic = torch.cat([torch.stack(actor_losses).mean(0), extra]).tolist()
+        return UpdateStats(actor_loss=actor, critic_loss=critic, bounds_loss=bounds, kl=last_kl, clip_fraction=clipped)
 
     def _make_optimizer(self) -> torch.optim.Adam:
         """Adam with a step size each for actor and critic."""
@@ -259,9 +255,7 @@ class PPOAgent(A2CAgent):
 
     def _adapt_learning_rate(self, kl: float) -> None:
         lowest, highest = self.settings.learning_rate_min, self.settings.learning_rate_max
-        self.set_learning_rate(
-            adapted_learning_rate(self.last_lr, kl, self.wanted_kl, lowest=lowest, highest=highest)
-        )
+        self.set_learning_rate(adapted_learning_rate(self.last_lr, kl, self.wanted_kl, lowest=lowest, highest=highest))
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Use this step size for the actor from the next gradient step on."""

@@ -145,9 +145,7 @@ def _jittered(clip: Clip, name: str, rng: np.random.Generator) -> Clip:
     )
 
 
-def _compare(
-    graph: TrajectoryGraph, links: dict[tuple[int, int, int], tuple[int, int, float]]
-) -> tuple[int, float]:
+def _compare(graph: TrajectoryGraph, links: dict[tuple[int, int, int], tuple[int, int, float]]) -> tuple[int, float]:
     """Number of the loop's links that the graph lacks, and the largest relative difference of the rest."""
     differing, worst = 0, 0.0
     for (clip, frame, skill), (other, where, similarity) in links.items():

@@ -124,9 +124,7 @@ def displacement(library: MotionLibrary, repeats: int) -> dict[str, Tensor]:
         report(f"{noise}: intended", moved["intended"], buffer_frames(found.similarity))
         report(f"{noise}: with the slip", moved["with the slip"], published_wait)
         above = _share(found.similarity > _NO_WAIT)
-        print(
-            f"  similarity of the intended: median {found.similarity.median():.2f}, {above} above {_NO_WAIT}"
-        )
+        print(f"  similarity of the intended: median {found.similarity.median():.2f}, {above} above {_NO_WAIT}")
     return moved
 
 

@@ -3,6 +3,4 @@
 import gymnasium
 
 for _task, _name in {"ballplay": "BallPlay", "locomotion": "Locomotion"}.items():
-    gymnasium.register(
-        id=f"hoigym/{_name}-v0", vector_entry_point="envs.make:make_task", kwargs={"task": _task}
-    )
+    gymnasium.register(id=f"hoigym/{_name}-v0", vector_entry_point="envs.make:make_task", kwargs={"task": _task})

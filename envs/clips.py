@@ -32,9 +32,7 @@ def check_library(config: EnvConfig, library: MotionLibrary) -> None:
             f"motion_file: clips of the {library.skeleton.name} skeleton, but scene.skeleton is {scene.skeleton}"
         )
     if library.fps != scene.control_hz:
-        raise UserError(
-            f"motion_file: clips at {library.fps:g} Hz, but scene.control_hz is {scene.control_hz}"
-        )
+        raise UserError(f"motion_file: clips at {library.fps:g} Hz, but scene.control_hz is {scene.control_hz}")
     if library.num_objects < len(scene.objects):
         raise UserError(
             f"motion_file: clips with {library.num_objects} objects, but the scene has {len(scene.objects)}"

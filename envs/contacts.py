@@ -18,9 +18,7 @@ class Contacts(NamedTuple):
     object: Tensor
 
 
-def pair_contacts(
-    ground_contact: Tensor, object_contact: Tensor, contact_free: Tensor, hands: Tensor
-) -> Contacts:
+def pair_contacts(ground_contact: Tensor, object_contact: Tensor, contact_free: Tensor, hands: Tensor) -> Contacts:
     """Contact graph from the engine's contact pairs.
 
     Args:

@@ -31,9 +31,7 @@ def hand_ball_penetration(
     body_pos, body_quat = forward_kinematics(skeleton, root_pos, root_quat, joint_rot)
     capsules = [body for body in skeleton.hands if skeleton.bodies[body].shape.type == "capsule"]
     shapes = [skeleton.bodies[body].shape for body in capsules]
-    ends = torch.as_tensor(
-        np.array([shape.fromto for shape in shapes]), dtype=root_pos.dtype, device=root_pos.device
-    )
+    ends = torch.as_tensor(np.array([shape.fromto for shape in shapes]), dtype=root_pos.dtype, device=root_pos.device)
     radii = ends.new_tensor([shape.size[0] for shape in shapes])
     start = body_pos[:, capsules] + quat_rotate(body_quat[:, capsules], ends[:, :3])
     end = body_pos[:, capsules] + quat_rotate(body_quat[:, capsules], ends[:, 3:])

@@ -55,9 +55,7 @@ class RewardWeights:
 
 
 SKILLMIMIC_WEIGHTS = RewardWeights()
-DEEPMIMIC_WEIGHTS = RewardWeights(
-    p=40.0, r=2.0, rv=0.1, smooth=0.0, op=40.0, ig=0.0, cg_body=0.0, cg_object=0.0
-)
+DEEPMIMIC_WEIGHTS = RewardWeights(p=40.0, r=2.0, rv=0.1, smooth=0.0, op=40.0, ig=0.0, cg_body=0.0, cg_object=0.0)
 
 
 class TrackedState(Protocol):
@@ -145,9 +143,7 @@ class RewardFunction:
             ValueError: fewer objects in the reference than in the state.
         """
         weights = self.weights if weights is None else weights
-        errors = _errors(
-            state, reference, contacts, previous_joint_vel, key_bodies, joints, rotation_difference
-        )
+        errors = _errors(state, reference, contacts, previous_joint_vel, key_bodies, joints, rotation_difference)
         absent = 1.0 if self.combine == "product" else 0.0
         terms = _terms(errors, weights, object_free, absent)
         total = torch.full_like(state.root_pos[:, 0], absent)
@@ -223,9 +219,7 @@ def _errors(
             "opv": lambda: _mean_square(state.object_lin_vel - reference.object_lin_vel[:, :objects]),
             "orv": lambda: _mean_square(state.object_ang_vel - reference.object_ang_vel[:, :objects]),
             "ig": lambda: _mean_square(points[:, :, None] - moved[:, None]),
-            "cg_object": lambda: (
-                (contacts.object.to(points.dtype) - reference.contact[:, :objects]).abs().mean(1)
-            ),
+            "cg_object": lambda: (contacts.object.to(points.dtype) - reference.contact[:, :objects]).abs().mean(1),
         }
     return errors
 

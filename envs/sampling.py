@@ -42,9 +42,7 @@ class StartSampler:
         skills, self._skill = library.clip_skill.unique(return_inverse=True)
         self._num_skills = len(skills)
         self._clips_of_skill = _group_sum(self._usable, self._skill, self._num_skills)
-        favour = torch.where(skills == _PICKUP_SKILL, _PICKUP_WEIGHT, 1.0) / self._clips_of_skill.clamp_min(
-            1.0
-        )
+        favour = torch.where(skills == _PICKUP_SKILL, _PICKUP_WEIGHT, 1.0) / self._clips_of_skill.clamp_min(1.0)
         fixed = favour[self._skill] * self._usable
         self._fixed = fixed / fixed.sum()
         self.frame_reward = torch.zeros(library.num_frames, device=library.device)
@@ -64,9 +62,7 @@ class StartSampler:
         """Weight of every clip, (M,); they sum to 1."""
         skill, skills = self._skill, self._num_skills
         within = torch.exp(-CLIP_SHARPNESS * self.clip_reward) * self._usable
-        reward = _group_sum(self.clip_reward * self._usable, skill, skills) / self._clips_of_skill.clamp_min(
-            1.0
-        )
+        reward = _group_sum(self.clip_reward * self._usable, skill, skills) / self._clips_of_skill.clamp_min(1.0)
         among = torch.exp(-CLIP_SHARPNESS * reward) * (self._clips_of_skill > 0)
         share = within / _group_sum(within, skill, skills)[skill].clamp_min(1e-12)
         return (1.0 - self._blend) * self._fixed + self._blend * (among / among.sum())[skill] * share

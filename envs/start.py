@@ -109,12 +109,8 @@ class EpisodeStarts:
         self, start: EpisodeStart, rows: Tensor, state: MotionState, frame: Tensor, similarity: Tensor
     ) -> EpisodeStart:
         """start with other rows: state, frame on the reference, and a wait where buffers are wanted."""
-        values = {
-            name: getattr(start.state, name).index_copy(0, rows, value) for name, value in vars(state).items()
-        }
-        wait = (
-            start.wait.index_copy(0, rows, buffer_frames(similarity)) if self._config.buffer else start.wait
-        )
+        values = {name: getattr(start.state, name).index_copy(0, rows, value) for name, value in vars(state).items()}
+        wait = start.wait.index_copy(0, rows, buffer_frames(similarity)) if self._config.buffer else start.wait
         return EpisodeStart(start.clip, start.frame.index_copy(0, rows, frame), wait, MotionState(**values))
 
     def _reference_state(self, row: Tensor, stray: Tensor) -> MotionState:

@@ -43,9 +43,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
 
-    def __init__(
-        self, config: EnvConfig, library: MotionLibrary | None = None, render_mode: str | None = None
-    ):
+    def __init__(self, config: EnvConfig, library: MotionLibrary | None = None, render_mode: str | None = None):
         """library: what to follow, in place of config.motion_file. render_mode: "rgb_array" or None.
 
         Raises UserError for what does not fit.
@@ -263,9 +261,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
 
     def _set_spaces(self) -> None:
         actions = 3 * self.scene.skeleton.num_joints
-        self.single_observation_space = gymnasium.spaces.Box(
-            -np.inf, np.inf, (self._observer.width,), np.float32
-        )
+        self.single_observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (self._observer.width,), np.float32)
         self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (actions,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)

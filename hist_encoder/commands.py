@@ -89,7 +89,7 @@ def _report(run_dir: Path, errors: PredictionError | None) -> None:
     if errors is not None:
         print("held-out frames: mean squared error, beside that of predicting that nothing changes")
         for part, title in _PARTS.items():
-            if part in errors.predicted:
+            if part in errors.factors:
                 predicted, same = errors.predicted[part], errors.same_as_now[part]
                 print(f"  {title:<22} {predicted:.2e}  same as now {same:.2e}  factor {same / predicted:.2f}")
     print(f"encoder in {run_dir}")

@@ -20,7 +20,7 @@ class EncoderTrainingConfig:
     """Numbers that the encoder gives."""
     predict_change: bool = True
     """Whether the training head predicts the change from the current frame; the published one does not."""
-    dropout: float = 0.2
+    dropout: float = 0.3
     """Share of the first layer's outputs and of the current frame that training drops; the published 0."""
     held_out_block: int = 10
     """Frames are held out for validation in runs of so many."""

@@ -15,7 +15,8 @@ _SEED = 0
 @dataclass(frozen=True)
 class PredictionError:
     """Mean squared errors over some samples, by part: root_height [m^2], body_pos [m^2], joint_rot [rad^2],
-    object_pos [m^2] (samples with an object only), and `loss`, what training minimises.
+    object_pos [m^2] (of the samples with an object, left out where there are none), and `loss`, what
+    training minimises.
     """
 
     predicted: dict[str, float]
@@ -52,16 +53,17 @@ def measure(predictor: NextFramePredictor, data: HistoryData, samples: Tensor) -
         target = data.features[row + 1]
         for which, guess in enumerate((predicted, data.features[row])):
             sums[which] += ((guess - target).square() * counts).sum(0)
+    with_object = int(data.has_object[samples].sum())
+    pose = data.features.shape[1] - data.object_columns
     weight = torch.full((data.features.shape[1],), float(len(samples)))
-    with_object = data.has_object[samples].sum().item()
-    weight[len(weight) - data.object_columns :] = with_object
-    predicted_mean, same_mean = (sums.cpu() / weight.clamp_min(1.0)).unbind()
-    return PredictionError(_by_part(predicted_mean, data), _by_part(same_mean, data))
+    weight[pose:] = with_object
+    mean = sums.cpu() / weight
+    predicted_mean, same_mean = mean if with_object else mean[:, :pose]
+    return PredictionError(_by_part(predicted_mean, pose), _by_part(same_mean, pose))
 
 
-def _by_part(mean: Tensor, data: HistoryData) -> dict[str, float]:
-    """Means over the columns of each part, of squared errors (D,)."""
-    pose = len(mean) - data.object_columns
+def _by_part(mean: Tensor, pose: int) -> dict[str, float]:
+    """Means over the columns of each part, of squared errors (D,) whose first `pose` columns are the pose."""
     joints = 1 + (pose - 1) // 2
     parts = {
         "root_height": mean[:1],

@@ -25,15 +25,18 @@ class ProgressLines(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         now = time.monotonic()
         done = trainer.current_epoch + 1
-        final = trainer.should_stop or done == trainer.max_epochs
+        final = done == trainer.max_epochs
         if not final and now - self._last < self._seconds:
             return
         self._last = now
         per_epoch = (now - self._begin) / (done - self._first_epoch)
-        left = 0 if final else round(per_epoch * ((trainer.max_epochs or done) - done))
+        left = round(per_epoch * ((trainer.max_epochs or done) - done))
         values = trainer.callback_metrics
         line = f"epoch {done}/{trainer.max_epochs}  training loss {values['loss/train']:.5f}"
         if "loss/held_out" in values:
             line += f"  held out {values['loss/held_out']:.5f} (same as now {values['loss/same_as_now']:.5f})"
         lr = trainer.optimizers[0].param_groups[0]["lr"]
         print(f"{line}  lr {lr:.0e}  at most {left // 60}:{left % 60:02d} left", flush=True)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        print(f"trained for {trainer.current_epoch} epochs", flush=True)

@@ -186,9 +186,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except OSError as error:
         raise GraphError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error):
-        raise GraphError(
-            f"{path}: truncated or not a trajectory graph; expected an .npz of `graph build`"
-        ) from None
+        raise GraphError(f"{path}: truncated or not a trajectory graph; expected an .npz of `graph build`") from None
 
 
 def _problem_of(entries: dict[str, np.ndarray]) -> str | None:

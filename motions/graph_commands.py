@@ -57,9 +57,7 @@ def info(graph_file: str | Path, motion_file: str | Path | None = None) -> None:
         print(f"built from the clips at {motion_file}")
     settings = graph.settings
     links = "other skills and other clips of its own" if settings.within_skill else "other skills"
-    print(
-        f"{len(graph.clip_names)} clips, {len(graph.similarity)} frames, {graph.num_links} links to {links}"
-    )
+    print(f"{len(graph.clip_names)} clips, {len(graph.similarity)} frames, {graph.num_links} links to {links}")
     print(f"clips sha256 {graph.content_hash}")
     print(f"body positions: {settings.body_positions}")
     print(f"weights: {_weights(settings.weights)}")

@@ -5,7 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
-from motions.rotations import exp_to_quat, quat_mul, quat_rotate
+from motions.rotations import cross, exp_to_quat, quat_mul, quat_rotate
 from motions.skeleton import Skeleton
 
 
@@ -68,8 +68,8 @@ def body_velocities(
     # v = v_root + sum over the chain of w_a x (p - p_a); the sums of w_a and of w_a x p_a are matrix products.
     chain = _chain(skeleton).to(body_pos)
     ang_vel = chain @ turning
-    moment = chain @ torch.linalg.cross(turning, from_root, dim=0)
-    lin_vel = root_lin_vel.reshape(-1, 3).T.unsqueeze(1) + torch.linalg.cross(ang_vel, from_root, dim=0) - moment
+    moment = chain @ cross(turning, from_root, dim=0)
+    lin_vel = root_lin_vel.reshape(-1, 3).T.unsqueeze(1) + cross(ang_vel, from_root, dim=0) - moment
     batch = body_pos.shape[:-2]
     return _components_last(lin_vel, batch), _components_last(ang_vel, batch)
 

@@ -86,9 +86,7 @@ def _bound(query: Points, table: Points) -> Tensor:
     return torch.addmm(table.norm, query.place, table.place.T, alpha=-2.0).add_(query.norm[:, None])
 
 
-def _contenders(
-    query: Points, table: Points, bound: Tensor, limit: float, slack: Tensor
-) -> tuple[Tensor, Tensor]:
+def _contenders(query: Points, table: Points, bound: Tensor, limit: float, slack: Tensor) -> tuple[Tensor, Tensor]:
     """Places (row, column) of the pairs that can be the cheapest of their row and within the limit."""
     every = torch.arange(len(query), device=bound.device)
     guess = bound.argmin(1)

@@ -34,9 +34,7 @@ _WEIGHTS = {
         key_to_object=2.0,
     ),
 }
-_OBJECTLESS_WEIGHTS = SimilarityWeights(
-    key_pos=1.0, key_vel=0.1, joint_rot=1.0, root_rot=1.0, root_height=1.0
-)
+_OBJECTLESS_WEIGHTS = SimilarityWeights(key_pos=1.0, key_vel=0.1, joint_rot=1.0, root_rot=1.0, root_height=1.0)
 
 
 class Neighbours(NamedTuple):

@@ -36,8 +36,15 @@ def quat_conj(q: Tensor) -> Tensor:
 def quat_rotate(q: Tensor, v: Tensor, dim: int = -1) -> Tensor:
     """Vectors v (..., 3) turned by the unit quaternions q (..., 4). dim: the axis of the components."""
     w, u = q.narrow(dim, 0, 1), q.narrow(dim, 1, 3)
-    t = 2.0 * torch.linalg.cross(*torch.broadcast_tensors(u, v), dim=dim)
-    return v + w * t + torch.linalg.cross(*torch.broadcast_tensors(u, t), dim=dim)
+    t = 2.0 * cross(u, v, dim)
+    return v + w * t + cross(u, t, dim)
+
+
+def cross(a: Tensor, b: Tensor, dim: int = -1) -> Tensor:
+    """Cross product, broadcast; several times as fast as torch's where dim is the first axis."""
+    ax, ay, az = a.unbind(dim)
+    bx, by, bz = b.unbind(dim)
+    return torch.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), dim=dim)
 
 
 def quat_rotate_inverse(q: Tensor, v: Tensor) -> Tensor:

@@ -124,9 +124,7 @@ def features(poses: Poses, weights: SimilarityWeights) -> Features:
     return Features(
         linear=torch.cat([none, *(_scaled(weight, values) for weight, values in linear if weight)], dim=1),
         quat=normalize(torch.cat([poses.joint_quat[:, :0], *quats], dim=1)),
-        angle_weight=torch.cat(
-            [none.new_zeros(0), *(_shared(weight, quat) for weight, quat in angular if weight)]
-        ),
+        angle_weight=torch.cat([none.new_zeros(0), *(_shared(weight, quat) for weight, quat in angular if weight)]),
     )
 
 

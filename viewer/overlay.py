@@ -70,9 +70,7 @@ def _captions(draw: ImageDraw.ImageDraw, size: tuple[int, int], moment: Moment) 
     draw.text((pad, second), moment.caption, font=small, fill=_FAINT)
     draw.text((size[0] - pad, pad), f"{moment.time:.2f} s", font=large, fill=_INK, anchor="ra")
     if moment.reward is not None:
-        draw.text(
-            (size[0] - pad, second), f"reward {moment.reward:.3f}", font=small, fill=_FAINT, anchor="ra"
-        )
+        draw.text((size[0] - pad, second), f"reward {moment.reward:.3f}", font=small, fill=_FAINT, anchor="ra")
 
 
 def _strip(draw: ImageDraw.ImageDraw, size: tuple[int, int], history: ContactHistory) -> None:

@@ -16,9 +16,7 @@ Policy = Callable[[Tensor], Tensor]
 """Observations (N, O) to actions (N, A)."""
 
 
-def watch(
-    env: HOIVectorEnv, policy: Policy, viewer: Viewer, steps: int, rows: int = 1, ghost: bool = False
-) -> float:
+def watch(env: HOIVectorEnv, policy: Policy, viewer: Viewer, steps: int, rows: int = 1, ghost: bool = False) -> float:
     """Resets env, runs policy and shows the first rows, until steps are done or the viewer is closed.
 
     ghost: whether the reference is shown too. Returns the mean reward per step over all rows.

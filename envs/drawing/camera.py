@@ -33,9 +33,7 @@ class FollowCamera:
     the humanoid from its front right. room_right: how much more to show on the picture's right side [m].
     """
 
-    def __init__(
-        self, skeleton: Skeleton, aspect: float, azimuth: float | None = None, room_right: float = 0.0
-    ):
+    def __init__(self, skeleton: Skeleton, aspect: float, azimuth: float | None = None, room_right: float = 0.0):
         self._hips = _hips(skeleton)
         self._room_right = room_right
         self._half_height = math.tan(math.radians(FIELD_OF_VIEW) / 2)

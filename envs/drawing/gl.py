@@ -71,10 +71,7 @@ def _works(backend: str) -> bool:
     environment = {**os.environ, "MUJOCO_GL": "disable", "PYOPENGL_PLATFORM": backend}
     command = [sys.executable, "-c", _PROBE.format(backend)]
     try:
-        return (
-            subprocess.run(command, env=environment, capture_output=True, timeout=_PROBE_SECONDS).returncode
-            == 0
-        )
+        return subprocess.run(command, env=environment, capture_output=True, timeout=_PROBE_SECONDS).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 

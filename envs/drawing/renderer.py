@@ -23,9 +23,7 @@ class PoseRenderer:
     Raises UserError for a size that cannot be drawn, and NoOpenGL where there is nothing to draw with.
     """
 
-    def __init__(
-        self, skeleton: Skeleton, objects: Sequence[ObjectLook], width: int, height: int, ghost: bool = False
-    ):
+    def __init__(self, skeleton: Skeleton, objects: Sequence[ObjectLook], width: int, height: int, ghost: bool = False):
         if min(width, height) < _SMALLEST or max(width, height) > _LARGEST:
             limits = f"{_SMALLEST} to {_LARGEST} pixels a side"
             raise UserError(f"picture size {width} x {height}: expected {limits}")

@@ -156,9 +156,7 @@ def _add_shape(element: mujoco.MjsBody, shape: Shape, rgba: Sequence[float]) -> 
 
 def _add_bone(parent: mujoco.MjsBody, offset: Sequence[float], radius: float, rgba: Sequence[float]) -> None:
     if np.linalg.norm(offset) > 1e-6:
-        parent.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=(radius, 0, 0), fromto=(0, 0, 0, *offset), rgba=rgba
-        )
+        parent.add_geom(type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=(radius, 0, 0), fromto=(0, 0, 0, *offset), rgba=rgba)
 
 
 def _add_object(spec: mujoco.MjSpec, figure: str, index: int, look: ObjectLook) -> None:

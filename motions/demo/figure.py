@@ -125,9 +125,7 @@ def shoulder_positions(pelvis: Tensor, pelvis_quat: Tensor, spine: Tensor) -> tu
     return body_pos[:, _SKELETON.index("L_Shoulder")], body_pos[:, _SKELETON.index("R_Shoulder")]
 
 
-def make_clip(
-    name: str, skill: int, figure: Figure, ball_pos: Tensor, ball_quat: Tensor, contact: Tensor
-) -> Clip:
+def make_clip(name: str, skill: int, figure: Figure, ball_pos: Tensor, ball_quat: Tensor, contact: Tensor) -> Clip:
     """A clip of a figure and a ball: positions (T, 3), orientations (T, 4), contact label (T,)."""
 
     def array(value: Tensor) -> np.ndarray:

@@ -9,9 +9,7 @@ from motions.rotations import normalize
 _FULL_STRETCH = 0.999
 
 
-def two_bone(
-    first: Tensor, second: Tensor, hinge: Tensor, target: Tensor, pole: Tensor
-) -> tuple[Tensor, Tensor]:
+def two_bone(first: Tensor, second: Tensor, hinge: Tensor, target: Tensor, pole: Tensor) -> tuple[Tensor, Tensor]:
     """Pose of a limb of two bones and a hinge between them that reaches a target.
 
     Args:
@@ -29,9 +27,7 @@ def two_bone(
     cosine = (distance**2 - first.dot(first) - second.dot(second)) / (2 * first.norm() * second.norm())
     rest = torch.atan2(torch.linalg.cross(first, second).dot(hinge), first.dot(second))
     angle = cosine.clamp(-1, 1).acos() - rest
-    turned = torch.cos(angle)[:, None] * second + torch.sin(angle)[:, None] * torch.linalg.cross(
-        hinge, second
-    )
+    turned = torch.cos(angle)[:, None] * second + torch.sin(angle)[:, None] * torch.linalg.cross(hinge, second)
     local = normalize(first + turned)
     ahead = normalize(target)
     world_hinge = normalize(torch.linalg.cross(pole.expand_as(ahead), ahead))
@@ -48,9 +44,7 @@ def _axes(first: Tensor, second: Tensor) -> Tensor:
 def quat_from_matrix(matrix: Tensor) -> Tensor:
     """Unit quaternions of rotation matrices (..., 3, 3) -> (..., 4) wxyz."""
     diagonal = matrix.diagonal(dim1=-2, dim2=-1)
-    signs = torch.tensor(
-        [[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=matrix.dtype, device=matrix.device
-    )
+    signs = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=matrix.dtype, device=matrix.device)
     squares = 1 + diagonal @ signs.T  # four times w^2, x^2, y^2, z^2
     minus = torch.stack([matrix[..., j, i] - matrix[..., i, j] for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1)
     plus = torch.stack([matrix[..., j, i] + matrix[..., i, j] for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1)

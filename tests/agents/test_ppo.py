@@ -149,9 +149,7 @@ def test_critic_warm_up_leaves_the_actor_bit_identical() -> None:
 
 @pytest.mark.parametrize(("start", "direction"), [(1e-5, 1), (3e-2, -1)])
 def test_adaptive_learning_rate_moves_towards_the_wanted_change(start: float, direction: int) -> None:
-    config = quick(
-        schedule="adaptive", kl_per_action=0.005, learning_rate=start, learning_rate_max=0.1, max_epochs=20
-    )
+    config = quick(schedule="adaptive", kl_per_action=0.005, learning_rate=start, learning_rate_max=0.1, max_epochs=20)
     agent = make_agent(config)
     for _ in range(12):
         agent.train_epoch()

@@ -67,9 +67,7 @@ def test_numbers_for_people() -> None:
     assert [format_seconds(s) for s in (5, 65, 3600, 7325.4)] == ["0:05", "1:05", "1:00:00", "2:02:05"]
 
 
-def test_lines_keep_their_distance(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lines_keep_their_distance(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("agents.progress.time.monotonic", lambda: now[0])
     lines = ProgressLines(quick(max_epochs=100, progress_seconds=5.0), start_epoch=20)

@@ -35,9 +35,7 @@ class ToyEnv(VectorEnv[Any, Any, Any]):
         self.target = torch.zeros(num_envs, 2)
         self.steps = torch.zeros(num_envs, dtype=torch.long)
 
-    def reset(
-        self, *, seed: Any = None, options: dict[str, Any] | None = None
-    ) -> tuple[Tensor, dict[str, Any]]:
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Tensor, dict[str, Any]]:
         if seed is not None:
             self.generator.manual_seed(seed)
         self._restart(torch.ones(self.num_envs, dtype=torch.bool))

@@ -62,9 +62,7 @@ def test_the_window_moves_on_with_the_simulated_states(
     window = list(reference_features(library, 1)[20 - LENGTH : 20].unbind(0))
     for _ in range(6):
         state = env.sim.state
-        present = frame_features(
-            state.root_pos, state.root_quat, state.body_pos, state.joint_rot, state.object_pos
-        )
+        present = frame_features(state.root_pos, state.root_quat, state.body_pos, state.joint_rot, state.object_pos)
         window = [*window[1:], present[0].clone()]
         obs, *_ = env.step(env.reference_actions())
         with torch.no_grad():

@@ -27,9 +27,7 @@ def test_published_resets(shared, suffix, never_for):
 
 
 def test_a_fall_counts_after_the_first_two_steps():
-    fallen = has_fallen(
-        torch.tensor([0.29, 0.29, 0.29, 0.31]), torch.tensor([0, 1, 2, 9]), torch.full((4,), 13)
-    )
+    fallen = has_fallen(torch.tensor([0.29, 0.29, 0.29, 0.31]), torch.tensor([0, 1, 2, 9]), torch.full((4,), 13))
     assert fallen.tolist() == [False, False, True, False]
 
 

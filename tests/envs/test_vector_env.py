@@ -200,9 +200,7 @@ def test_numpy_actions_are_taken(make_env: MakeEnv) -> None:
         ({"start": StartConfig(max_penetration=-5.0)}, "no start frame is left"),
     ],
 )
-def test_what_does_not_fit_is_one_clear_line(
-    library: MotionLibrary, settings: dict[str, object], message: str
-) -> None:
+def test_what_does_not_fit_is_one_clear_line(library: MotionLibrary, settings: dict[str, object], message: str) -> None:
     config = dataclasses.replace(EnvConfig(num_envs=2, threads=1), **settings)
     with pytest.raises(UserError, match=message) as error:
         HOIVectorEnv(config, library)

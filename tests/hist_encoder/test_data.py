@@ -121,3 +121,13 @@ def test_objects_without_a_role_do_not_count(mixed: MotionLibrary) -> None:
     with_object = measure(predictor, data, data.samples[data.has_object[data.samples]])
     assert both.same_as_now["object_pos"] == pytest.approx(with_object.same_as_now["object_pos"], rel=1e-6)
     assert both.same_as_now["joint_rot"] != with_object.same_as_now["joint_rot"]
+
+
+def test_without_any_object_only_the_pose_is_measured(mixed: MotionLibrary) -> None:
+    data = HistoryData.of(mixed, 60, (10, 13))
+    predictor = NextFramePredictor(EncoderShape(316, channels=SMALL), predict_change=True)
+    errors = measure(predictor, data, data.samples)
+    rows = data.samples
+    pose = (data.features[rows + 1] - data.features[rows])[:, :313].square().mean().item()
+    assert set(errors.predicted) == {"root_height", "body_pos", "joint_rot", "loss"}
+    assert errors.same_as_now["loss"] == pytest.approx(pose, rel=1e-5)

@@ -40,8 +40,7 @@ def ends(clip: Clip, body: int) -> tuple[Tensor, Tensor]:
     shape = MOCAP.bodies[body].shape
     points = (shape.fromto[:3], shape.fromto[3:]) if shape.fromto else (shape.pos, shape.pos)
     first, second = (
-        pos[:, body] + quat_rotate(quat[:, body], torch.tensor(point).double().expand(len(pos), 3))
-        for point in points
+        pos[:, body] + quat_rotate(quat[:, body], torch.tensor(point).double().expand(len(pos), 3)) for point in points
     )
     return first, second
 
@@ -71,9 +70,7 @@ def hand_gap(clip: Clip, ball_radius: float) -> Tensor:
 def centre_of_mass(clip: Clip) -> Tensor:
     """Of all shapes, (T, 3) [m]."""
     pos, quat = body_poses(clip)
-    mass = torch.tensor(
-        [_volume(body.shape) * body.shape.density for body in MOCAP.bodies], dtype=torch.float64
-    )
+    mass = torch.tensor([_volume(body.shape) * body.shape.density for body in MOCAP.bodies], dtype=torch.float64)
     centre = torch.tensor([_centre(body.shape) for body in MOCAP.bodies], dtype=torch.float64)
     weighted = mass[:, None] * (pos + quat_rotate(quat, centre.expand_as(pos)))
     return weighted.sum(1) / mass.sum()

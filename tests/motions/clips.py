@@ -8,9 +8,7 @@ from motions.clip import Clip
 from motions.skeleton import load_skeleton
 
 
-def random_clip(
-    seed: int = 0, frames: int = 12, skeleton: str = "mocap", objects: int = 1, **changes: Any
-) -> Clip:
+def random_clip(seed: int = 0, frames: int = 12, skeleton: str = "mocap", objects: int = 1, **changes: Any) -> Clip:
     """A clip of random small poses; changes replace fields."""
     rng = np.random.default_rng(seed)
     bodies = load_skeleton(skeleton).num_bodies
@@ -39,6 +37,4 @@ def blanked(clip: Clip, frames: list[int]) -> Clip:
     arrays = {name: array.copy() for name, array in clip.arrays().items()}
     for array in arrays.values():
         array[frames] = 0.0
-    return Clip(
-        name=clip.name, skill=clip.skill, skeleton=clip.skeleton, fps=clip.fps, **{"body_pos": None, **arrays}
-    )
+    return Clip(name=clip.name, skill=clip.skill, skeleton=clip.skeleton, fps=clip.fps, **{"body_pos": None, **arrays})

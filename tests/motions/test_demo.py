@@ -53,9 +53,7 @@ class TestFiles:
     def test_names_skills_and_rate(self, demo_clips: dict[str, Clip]) -> None:
         assert tuple(demo_clips) == NAMES
         assert [clip.skill for clip in demo_clips.values()] == [10, 14, 13, 1, 0]
-        assert {(clip.skeleton, clip.fps, clip.num_objects) for clip in demo_clips.values()} == {
-            ("mocap", 60.0, 1)
-        }
+        assert {(clip.skeleton, clip.fps, clip.num_objects) for clip in demo_clips.values()} == {("mocap", 60.0, 1)}
 
     def test_they_are_small_and_short(self, demo_clips: dict[str, Clip]) -> None:
         for name, clip in demo_clips.items():
@@ -200,9 +198,7 @@ class TestParts:
         at = torch.tensor([key for key, _ in keys], dtype=torch.float64)
         torch.testing.assert_close(spline(keys, at), torch.tensor([1.0, 3.0, -1.0, 0.0], dtype=torch.float64))
         outside = spline(keys, torch.tensor([-1.0, 1e-5, 2.0 - 1e-5, 5.0], dtype=torch.float64))
-        torch.testing.assert_close(
-            outside, torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=torch.float64), atol=1e-6, rtol=0
-        )
+        torch.testing.assert_close(outside, torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=torch.float64), atol=1e-6, rtol=0)
         fine = spline(keys, torch.linspace(0.4999, 0.5001, 5, dtype=torch.float64))
         bend = fine.diff().diff() / 5e-5**2
         assert bend[0] == pytest.approx(float(bend[-1]), rel=0.05)  # the acceleration does not jump at a key
@@ -238,9 +234,7 @@ class TestParts:
         assert 0.499 < end.norm() < 0.5
 
     def test_matrix_to_quaternion(self) -> None:
-        quat = exp_to_quat(
-            3.1 * torch.randn(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        )
+        quat = exp_to_quat(3.1 * torch.randn(200, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
         columns = [quat_rotate(quat, axis.expand(200, 3)) for axis in torch.eye(3, dtype=torch.float64)]
         again = quat_from_matrix(torch.stack(columns, dim=-1))
         torch.testing.assert_close((again * quat).sum(-1).abs(), torch.ones(200, dtype=torch.float64))

@@ -34,8 +34,7 @@ def mocap_table(frames: int = 10) -> torch.Tensor:
 def same_arrays(one: Clip, other: Clip) -> bool:
     mine, others = one.arrays(), other.arrays()
     return mine.keys() == others.keys() and all(
-        mine[name].dtype == others[name].dtype and mine[name].tobytes() == others[name].tobytes()
-        for name in mine
+        mine[name].dtype == others[name].dtype and mine[name].tobytes() == others[name].tobytes() for name in mine
     )
 
 
@@ -113,9 +112,7 @@ class TestRefused:
         torch.save(value, file)
         self.check(file, message)
 
-    @pytest.mark.parametrize(
-        ("column", "value"), [(7, float("nan")), (330, float("inf")), (20, float("nan"))]
-    )
+    @pytest.mark.parametrize(("column", "value"), [(7, float("nan")), (330, float("inf")), (20, float("nan"))])
     def test_not_finite(self, tmp_path: Path, column: int, value: float) -> None:
         table = mocap_table()
         table[4, column] = value
@@ -208,9 +205,7 @@ class TestNpz:
             save_clip(random_clip(), tmp_path / f"{name}.npz")
         assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
-    def test_a_failed_write_leaves_the_old_file(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_failed_write_leaves_the_old_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = tmp_path / "a.npz"
         save_clip(random_clip(0), file)
         before = file.read_bytes()

@@ -63,9 +63,7 @@ def test_sampling_is_uniform_among_the_links_of_a_frame() -> None:
         assert (shares - 1 / len(frames)).abs().max() < 0.015
     assert (drawn.clip == 1).all()
     by_frame = {0: 0.5, 1: 0.25, 2: 0.125}
-    assert all(
-        by_frame[f] == s for f, s in zip(drawn.frame[0].tolist(), drawn.similarity[0].tolist(), strict=True)
-    )
+    assert all(by_frame[f] == s for f, s in zip(drawn.frame[0].tolist(), drawn.similarity[0].tolist(), strict=True))
 
 
 def test_sampling_a_frame_without_links() -> None:
@@ -77,9 +75,7 @@ def test_sampling_a_frame_without_links() -> None:
 def test_generator_decides_the_sample() -> None:
     graph = build_graph(skill_clips(), SETTINGS)
     clip, frame = torch.zeros(200, dtype=torch.long), torch.arange(200) % 9
-    once, again, other = (
-        graph.sample(clip, frame, torch.Generator().manual_seed(seed)).clip for seed in (1, 1, 2)
-    )
+    once, again, other = (graph.sample(clip, frame, torch.Generator().manual_seed(seed)).clip for seed in (1, 1, 2))
     assert torch.equal(once, again)
     assert not torch.equal(once, other)
 

@@ -40,9 +40,7 @@ def entries(graph: TrajectoryGraph) -> dict[tuple[int, int, int], tuple[int, int
 
 
 def assert_equal_links(found: dict, expected: dict) -> None:
-    assert {key: value[:2] for key, value in found.items()} == {
-        key: value[:2] for key, value in expected.items()
-    }
+    assert {key: value[:2] for key, value in found.items()} == {key: value[:2] for key, value in expected.items()}
     for key, value in expected.items():
         assert found[key][2] == pytest.approx(value[2], rel=1e-5)
 
@@ -71,9 +69,7 @@ def test_published_graph_of_ball_play(shared) -> None:
 def test_published_graph_of_locomotion(shared) -> None:
     """Three entries and the number of frames without a link, under the weights that graph was built with."""
     weights = SimilarityWeights(key_pos=15.0, key_vel=0.1, joint_rot=15.0, root_height=30.0)
-    settings = dataclasses.replace(
-        published_settings("mocap", body_positions="stored"), objectless_weights=weights
-    )
+    settings = dataclasses.replace(published_settings("mocap", body_positions="stored"), objectless_weights=weights)
     graph = build_graph(load_clips(shared / "motions" / "Locomotion"), settings)
     found = entries(graph)
     assert found[0, 141, 10] == (3, 4, pytest.approx(6.2543e-3, rel=1e-4))

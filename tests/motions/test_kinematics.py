@@ -31,14 +31,10 @@ def random_pose(scene: Scene, count: int) -> tuple[Tensor, Tensor, Tensor]:
     return 3 * uniform(3), exp_to_quat(math.pi * uniform(3)), joint_rot
 
 
-def mujoco_poses(
-    scene: Scene, root_pos: Tensor, root_quat: Tensor, joint_rot: Tensor
-) -> tuple[Tensor, Tensor]:
+def mujoco_poses(scene: Scene, root_pos: Tensor, root_quat: Tensor, joint_rot: Tensor) -> tuple[Tensor, Tensor]:
     data = mujoco.MjData(scene.model)
     positions, quats = [], []
-    for pos, quat, joints in zip(
-        root_pos, root_quat, exp_to_quat(joint_rot[:, scene.free_joints]), strict=True
-    ):
+    for pos, quat, joints in zip(root_pos, root_quat, exp_to_quat(joint_rot[:, scene.free_joints]), strict=True):
         data.joint("root").qpos = torch.cat((pos, quat)).numpy()
         for joint, value in zip(scene.free_joints, joints, strict=True):
             data.joint(scene.skeleton.body_names[joint + 1]).qpos = value.numpy()
@@ -79,9 +75,7 @@ def test_turning_the_root_turns_everything() -> None:
     assert pos.shape == (4, 2, 53, 3)
     expected = torch.stack((-pos[..., 1], pos[..., 0], pos[..., 2]), -1) + 1
     torch.testing.assert_close(turned_pos, expected, rtol=0, atol=2e-6)
-    torch.testing.assert_close(
-        turned_quat, quat_mul(turn[..., None, :].expand_as(quat), quat), rtol=0, atol=2e-6
-    )
+    torch.testing.assert_close(turned_quat, quat_mul(turn[..., None, :].expand_as(quat), quat), rtol=0, atol=2e-6)
 
 
 def stored_position_error(clip: Clip) -> np.ndarray:
@@ -109,9 +103,7 @@ def test_ball_play_clips_as_far_as_they_agree_with_themselves(shared: Path) -> N
     # The published files store positions that do not follow from their own angles, the hands least of all:
     # measured 36.1 mm over all bodies, 15.3 mm without hands.
     mocap = load_skeleton("mocap")
-    errors = np.concatenate(
-        [stored_position_error(clip) for clip in load_clips(shared / "motions" / "BallPlay")]
-    )
+    errors = np.concatenate([stored_position_error(clip) for clip in load_clips(shared / "motions" / "BallPlay")])
     assert errors.shape == (796, 53)
     assert errors.mean() < 0.043
     assert np.delete(errors, mocap.hands, axis=1).mean() < 0.020

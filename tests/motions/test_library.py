@@ -109,16 +109,10 @@ class TestVelocities:
         clip, velocity = moving_clip()
         frames = whole(clip)
         for name in ("root_lin_vel", "root_ang_vel"):
-            torch.testing.assert_close(
-                getattr(frames, name)[1:], velocity[name].expand(29, 3), rtol=0.0, atol=1e-4
-            )
+            torch.testing.assert_close(getattr(frames, name)[1:], velocity[name].expand(29, 3), rtol=0.0, atol=1e-4)
         for name in ("object_lin_vel", "object_ang_vel"):
-            torch.testing.assert_close(
-                getattr(frames, name)[1:, 0], velocity[name].expand(29, 3), rtol=0.0, atol=1e-4
-            )
-        torch.testing.assert_close(
-            frames.joint_vel[1:, 16], velocity["elbow"].expand(29, 3), rtol=0.0, atol=1e-4
-        )
+            torch.testing.assert_close(getattr(frames, name)[1:, 0], velocity[name].expand(29, 3), rtol=0.0, atol=1e-4)
+        torch.testing.assert_close(frames.joint_vel[1:, 16], velocity["elbow"].expand(29, 3), rtol=0.0, atol=1e-4)
         others = [joint for joint in range(52) if joint != 16]
         assert (frames.joint_vel[:, others] == 0).all()
 
@@ -154,12 +148,8 @@ class TestVelocities:
         clip, velocity = moving_clip()
         frames = whole(blanked(clip, [10, 11, 20]))
         for name in ("root_lin_vel", "root_ang_vel"):
-            torch.testing.assert_close(
-                getattr(frames, name)[1:], velocity[name].expand(29, 3), rtol=0.0, atol=1e-4
-            )
-        torch.testing.assert_close(
-            frames.joint_vel[1:, 16], velocity["elbow"].expand(29, 3), rtol=0.0, atol=1e-4
-        )
+            torch.testing.assert_close(getattr(frames, name)[1:], velocity[name].expand(29, 3), rtol=0.0, atol=1e-4)
+        torch.testing.assert_close(frames.joint_vel[1:, 16], velocity["elbow"].expand(29, 3), rtol=0.0, atol=1e-4)
 
     def test_a_missing_start_rests(self) -> None:
         clip, velocity = moving_clip()
@@ -230,10 +220,7 @@ class TestContentHash:
 
     @pytest.mark.parametrize("changes", [{"skill": 8}, {"fps": 50.0}, {"body_pos": None}, {"frames": 11}])
     def test_everything_else_does(self, changes: dict) -> None:
-        assert (
-            MotionLibrary([random_clip(**changes)]).content_hash
-            != MotionLibrary([random_clip()]).content_hash
-        )
+        assert MotionLibrary([random_clip(**changes)]).content_hash != MotionLibrary([random_clip()]).content_hash
 
     def test_one_bit_does(self) -> None:
         moved = np.array(random_clip().object_pos)

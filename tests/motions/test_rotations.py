@@ -86,9 +86,7 @@ def test_quarter_turn_about_z_maps_x_to_y() -> None:
 
 def test_product_applies_the_right_factor_first() -> None:
     a, b, v = random_quats(50, 2), random_quats(50, 3), random_vectors(50)
-    torch.testing.assert_close(
-        quat_rotate(quat_mul(a, b), v), quat_rotate(a, quat_rotate(b, v)), rtol=0, atol=2e-6
-    )
+    torch.testing.assert_close(quat_rotate(quat_mul(a, b), v), quat_rotate(a, quat_rotate(b, v)), rtol=0, atol=2e-6)
 
 
 def test_product_is_associative_and_conjugate_inverts() -> None:
@@ -135,9 +133,7 @@ def test_half_turn_keeps_its_angle() -> None:
 
 def test_long_rotation_vector_comes_back_short() -> None:
     axis = normalize(random_vectors(20))
-    torch.testing.assert_close(
-        quat_to_exp(exp_to_quat(axis * 4.0)), axis * (4.0 - 2 * math.pi), rtol=0, atol=5e-6
-    )
+    torch.testing.assert_close(quat_to_exp(exp_to_quat(axis * 4.0)), axis * (4.0 - 2 * math.pi), rtol=0, atol=5e-6)
 
 
 def test_quat_to_exp_is_the_same_for_both_signs() -> None:
@@ -192,9 +188,7 @@ def test_slerp_turns_evenly_along_the_short_way() -> None:
             rtol=0,
             atol=2e-6,
         )
-        torch.testing.assert_close(
-            matrix(slerp(a, -b, torch.full((50,), t))), matrix(middle), rtol=0, atol=2e-6
-        )
+        torch.testing.assert_close(matrix(slerp(a, -b, torch.full((50,), t))), matrix(middle), rtol=0, atol=2e-6)
 
 
 def test_smooth_signs_keeps_rotations_and_makes_neighbours_agree() -> None:

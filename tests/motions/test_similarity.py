@@ -106,9 +106,7 @@ def test_poses_facing_forward_lie_over_each_other() -> None:
     b = turned(a, 2.1, torch.tensor([3.0, -1.0, 0.0], dtype=torch.float64))
     forward, other = a.facing_forward(), b.facing_forward()
     for field in dataclasses.fields(Poses):
-        torch.testing.assert_close(
-            getattr(forward, field.name), getattr(other, field.name), rtol=0, atol=1e-5
-        )
+        torch.testing.assert_close(getattr(forward, field.name), getattr(other, field.name), rtol=0, atol=1e-5)
     assert heading(forward.root_quat).abs().max() < 1e-6
     assert forward.root_pos[:, :2].abs().max() == 0
     torch.testing.assert_close(forward.root_pos[:, 2], a.root_pos[:, 2])

@@ -84,9 +84,7 @@ def test_parahome_figures() -> None:
     assert mass(parahome, "pHipOrigin") == pytest.approx(6.683, abs=1e-3)
     assert mass(parahome, "jC1Head") == pytest.approx(1.18, abs=0.01)
     assert mass(parahome, "jLeftHip") == pytest.approx(10.5, abs=0.1)
-    assert math.dist((0, 0, 0), parahome.bodies[parahome.index("jLeftKnee")].offset) == pytest.approx(
-        0.447, abs=1e-3
-    )
+    assert math.dist((0, 0, 0), parahome.bodies[parahome.index("jLeftKnee")].offset) == pytest.approx(0.447, abs=1e-3)
 
 
 def test_mocap_named_bodies() -> None:
@@ -139,9 +137,7 @@ def test_tree_equals_published(skeleton: Skeleton, published: dict) -> None:
     assert [body["name"] for body in published["bodies"]] == list(skeleton.body_names)
     parents = [-1 if body["parent"] is None else body["parent_index"] for body in published["bodies"]]
     assert parents == list(skeleton.parents)
-    np.testing.assert_allclose(
-        skeleton.offsets, [body["pos"] for body in published["bodies"]], rtol=0, atol=1e-9
-    )
+    np.testing.assert_allclose(skeleton.offsets, [body["pos"] for body in published["bodies"]], rtol=0, atol=1e-9)
     assert published["total_mass_kg"] == pytest.approx(MASS[skeleton.name], abs=1e-6)
 
 

@@ -42,9 +42,7 @@ def test_seen_from_the_humanoid_nothing_changes() -> None:
     linked, _, result = aligned()
     for name in ("root_lin_vel", "root_ang_vel", "object_lin_vel", "object_ang_vel"):
         mine = in_heading_frame(result, getattr(result, name))
-        torch.testing.assert_close(
-            mine, in_heading_frame(linked, getattr(linked, name)), rtol=1e-4, atol=1e-4
-        )
+        torch.testing.assert_close(mine, in_heading_frame(linked, getattr(linked, name)), rtol=1e-4, atol=1e-4)
     offset = in_heading_frame(result, result.object_pos - result.root_pos[:, None])
     before = in_heading_frame(linked, linked.object_pos - linked.root_pos[:, None])
     torch.testing.assert_close(offset, before, rtol=1e-4, atol=1e-5)

@@ -51,9 +51,7 @@ def inner_contacts(scene: Scene, pose: Mapping[str, Sequence[float]]) -> set[fro
     mujoco.mj_forward(scene.model, data)
     pairs = scene.model.geom_bodyid[data.contact.geom].tolist()
     humanoid = set(scene.body_ids)
-    return {
-        frozenset(scene.model.body(body).name for body in pair) for pair in pairs if humanoid.issuperset(pair)
-    }
+    return {frozenset(scene.model.body(body).name for body in pair) for pair in pairs if humanoid.issuperset(pair)}
 
 
 @pytest.mark.parametrize("skeleton", ["mocap", "parahome"])
@@ -63,9 +61,7 @@ def test_resting_humanoid_does_not_push_itself(skeleton: Literal["mocap", "parah
 
 def test_a_fist_does_not_push_itself_but_touches_the_other_hand(self_colliding: Scene) -> None:
     half = np.sqrt(0.5)
-    fingers = [
-        name for name in self_colliding.skeleton.body_names if name.startswith("L_") and name[-1] in "123"
-    ]
+    fingers = [name for name in self_colliding.skeleton.body_names if name.startswith("L_") and name[-1] in "123"]
     assert inner_contacts(self_colliding, {name: (half, 0, 0, -half) for name in fingers}) == set()
     clapping = {"L_Shoulder": (half, 0, -half, 0), "R_Shoulder": (half, 0, half, 0)}
     toward = {"L_Thorax": (0.97, 0, -0.24, 0), "R_Thorax": (0.97, 0, 0.24, 0)}
@@ -99,9 +95,7 @@ def test_friction_is_one_everywhere(plain: Scene) -> None:
 
 
 def test_ball_parameters_reach_the_model() -> None:
-    ball = BallConfig(
-        name="toy", radius=0.05, density=85.7, friction=0.4, contact_stiffness=100, contact_damping=3
-    )
+    ball = BallConfig(name="toy", radius=0.05, density=85.7, friction=0.4, contact_stiffness=100, contact_damping=3)
     model = build_scene(SceneConfig(objects=(ball,), hands="locked")).model
     assert model.body("toy").mass[0] == pytest.approx(85.7 * 4 / 3 * np.pi * 0.05**3)
     assert model.geom("toy").size[0] == 0.05

@@ -58,18 +58,14 @@ def copy(state: SimState | MotionState) -> dict[str, Tensor]:
     return {field.name: getattr(state, field.name).clone() for field in dataclasses.fields(state)}
 
 
-def assert_same(
-    first: dict[str, Tensor], second: dict[str, Tensor], rows: list[int] | slice = slice(None)
-) -> None:
+def assert_same(first: dict[str, Tensor], second: dict[str, Tensor], rows: list[int] | slice = slice(None)) -> None:
     """Bit for bit, in the given rows."""
     assert first.keys() == second.keys()
     different = [name for name in first if not torch.equal(first[name][rows], second[name][rows])]
     assert not different, f"different: {different}"
 
 
-def random_targets(
-    scene: Scene, count: int, steps: int, amplitude: float = 0.5, seed: int = 0
-) -> list[Tensor]:
+def random_targets(scene: Scene, count: int, steps: int, amplitude: float = 0.5, seed: int = 0) -> list[Tensor]:
     """Drive targets (count, J, 3) for each step, normal with that standard deviation [rad]."""
     generator = torch.Generator().manual_seed(seed)
     shape = count, scene.skeleton.num_joints, 3

@@ -32,9 +32,7 @@ def grounded_bodies(sim: MujocoSimulator) -> set[str]:
     return {sim.scene.skeleton.body_names[body] for body in sim.state.ground_contact[0].nonzero()[:, 0]}
 
 
-def beside(
-    sim: MujocoSimulator, start: MotionState, body: str, direction: tuple[float, float, float]
-) -> Tensor:
+def beside(sim: MujocoSimulator, start: MotionState, body: str, direction: tuple[float, float, float]) -> Tensor:
     """Centre of the ball pressed 5 mm into the middle of a body's capsule from a world direction."""
     skeleton = sim.scene.skeleton
     index = skeleton.index(body)
@@ -55,9 +53,7 @@ def test_standing_humanoid_presses_its_weight_on_the_floor(sim: MujocoSimulator)
     assert force[2] == pytest.approx(WEIGHT, rel=2e-3)
     assert force[:2].abs().max() < 0.01 * WEIGHT
     assert grounded_bodies(sim) == {"L_Ankle", "L_Toe", "R_Ankle", "R_Toe"}
-    held_up = {
-        sim.scene.skeleton.body_names[body] for body in sim.state.body_force[0].any(-1).nonzero()[:, 0]
-    }
+    held_up = {sim.scene.skeleton.body_names[body] for body in sim.state.body_force[0].any(-1).nonzero()[:, 0]}
     assert held_up == grounded_bodies(sim)
     assert not sim.state.object_contact.any()
 
@@ -189,9 +185,7 @@ def test_flags_equal_the_contact_list(self_collision: bool) -> None:
             mujoco.mj_fwdPosition(scene.model, data)
             pairs = {frozenset(pair) for pair in scene.model.geom_bodyid[data.contact.geom].tolist()}
             on_ground = [frozenset((0, body)) in pairs for body in scene.body_ids]
-            at_object = [
-                [frozenset((body, item)) in pairs for item in scene.object_ids] for body in scene.body_ids
-            ]
+            at_object = [[frozenset((body, item)) in pairs for item in scene.object_ids] for body in scene.body_ids]
             assert sim.state.ground_contact[row].tolist() == on_ground
             assert sim.state.object_contact[row].tolist() == at_object
         seen = {name: count + int(getattr(sim.state, name).sum()) for name, count in seen.items()}

@@ -19,9 +19,7 @@ FINE_BALL = BallConfig(contact_stiffness=20000.0, contact_damping=21.2)  # by th
 
 def drop(ball: BallConfig, heights: Tensor, physics_hz: int, seconds: float) -> tuple[Tensor, Tensor]:
     """Height of the ball's lowest point (T, N) [m] and vertical speed (T, N), one row a physics step."""
-    scene = build_scene(
-        SceneConfig(objects=(ball,), physics_hz=physics_hz, control_hz=physics_hz, hands="locked")
-    )
+    scene = build_scene(SceneConfig(objects=(ball,), physics_hz=physics_hz, control_hz=physics_hz, hands="locked"))
     sim = MujocoSimulator(scene, len(heights))
     start = standing(scene, len(heights), height=8.0)  # the humanoid falls beside, out of reach
     start.object_pos[:, 0] = torch.tensor([20.0, 0.0, ball.radius])

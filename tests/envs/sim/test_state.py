@@ -17,13 +17,9 @@ ROWS = 4
 TWO_BALLS = (BallConfig(), BallConfig(name="second", radius=0.1))
 
 
-def make(
-    hands: Literal["full", "locked"], skeleton: Literal["mocap", "parahome"] = "mocap"
-) -> MujocoSimulator:
+def make(hands: Literal["full", "locked"], skeleton: Literal["mocap", "parahome"] = "mocap") -> MujocoSimulator:
     pose = torch.randn(52 if skeleton == "mocap" else 60, 3, generator=torch.Generator().manual_seed(9)) * 0.3
-    scene = build_scene(
-        SceneConfig(skeleton=skeleton, hands=hands, objects=TWO_BALLS), locked_pose=pose.numpy()
-    )
+    scene = build_scene(SceneConfig(skeleton=skeleton, hands=hands, objects=TWO_BALLS), locked_pose=pose.numpy())
     return MujocoSimulator(scene, ROWS, num_threads=1)
 
 

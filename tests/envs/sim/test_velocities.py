@@ -49,9 +49,7 @@ def test_body_velocities_are_the_rates_of_the_body_poses(hands: Literal["full", 
 @pytest.fixture(scope="module")
 def fast() -> MujocoSimulator:
     """Physics and control at 2 kHz, so that a step is short."""
-    return MujocoSimulator(
-        build_scene(SceneConfig(physics_hz=2000, control_hz=2000, hands="locked")), ROWS, 1
-    )
+    return MujocoSimulator(build_scene(SceneConfig(physics_hz=2000, control_hz=2000, hands="locked")), ROWS, 1)
 
 
 def test_root_and_object_move_as_their_world_velocities_say(fast: MujocoSimulator) -> None:
@@ -76,9 +74,7 @@ def test_root_and_object_move_as_their_world_velocities_say(fast: MujocoSimulato
     )
     one_before, spot = state.root_quat.clone(), state.root_pos.clone()
     fast.step(start.joint_rot)
-    torch.testing.assert_close(
-        world_rate(one_before, state.root_quat, dt), state.root_ang_vel, rtol=0, atol=2e-2
-    )
+    torch.testing.assert_close(world_rate(one_before, state.root_quat, dt), state.root_ang_vel, rtol=0, atol=2e-2)
     torch.testing.assert_close((state.root_pos - spot) / dt, state.root_lin_vel, rtol=0, atol=2e-2)
 
 
@@ -94,9 +90,7 @@ def test_spin_about_the_world_vertical_is_that_whatever_the_tilt() -> None:
     torch.testing.assert_close(sim.state.root_ang_vel, start.root_ang_vel, rtol=0, atol=1e-6)
     # Rigid spin: the hand at x = 0.75 m moves along y, the head stays.
     hand, head = sim.scene.skeleton.index("L_Wrist"), sim.scene.skeleton.index("Head")
-    assert sim.state.body_lin_vel[0, hand, 1] == pytest.approx(
-        2 * float(sim.state.body_pos[0, hand, 0]), abs=1e-3
-    )
+    assert sim.state.body_lin_vel[0, hand, 1] == pytest.approx(2 * float(sim.state.body_pos[0, hand, 0]), abs=1e-3)
     assert sim.state.body_lin_vel[0, head].abs().max() < 0.15
     for _ in range(6):
         sim.step(start.joint_rot)

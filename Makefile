@@ -20,6 +20,8 @@ help:
 	@echo "make docs    build the pages of docs/ into site/"
 	@echo "make clean   remove what was built; runs in output/ stay"
 
+# Several threads of torch would fight with those of the engine.
+demo: export OMP_NUM_THREADS := 1
 demo: .venv/user.done .venv/gl.done
 	rm -rf output/demo
 	$(BIN)/python run.py graph build $(DEMO_CLIPS) output/demo/graph.npz

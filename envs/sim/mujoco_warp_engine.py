@@ -152,8 +152,8 @@ class MujocoWarpSimulator(Simulator):
 
     def _capture(self, body: Callable[[], None]) -> wp.Graph:
         """The graph of what body launches. It runs once beforehand, to compile and load its kernels."""
+        wp.synchronize_device(self._wp_device)  # what torch has put into the buffers is there
         body()
-        wp.synchronize_device(self._wp_device)
         with _no_garbage_collection(), wp.ScopedCapture() as capture:
             body()
         assert capture.graph is not None

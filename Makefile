@@ -29,7 +29,7 @@ demo: .venv/user.done .venv/gl.done
 	$(BIN)/python run.py train --task ballplay --recipe cpu+v2+he --hist_ckpt output/demo/encoder \
 		--motion_file $(DEMO_CLIPS) --graph_file output/demo/graph.npz \
 		--run_dir output/demo/run --max_minutes $(DEMO_MINUTES)
-	$(BIN)/python run.py eval --checkpoint output/demo/run --trials 64 --output output/demo/eval
+	$(BIN)/python run.py eval --checkpoint output/demo/run --trials 32 --horizon 2 --output output/demo/eval
 	$(BIN)/python run.py play --checkpoint output/demo/run --steps 180 --output output/demo/play.mp4
 	@echo "demo: success; policy in output/demo/run, table in output/demo/eval, video in output/demo/play.mp4"
 

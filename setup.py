@@ -27,7 +27,7 @@ REQUIRES = [
 ]
 GPU = ["mujoco-warp==4.0.0", "warp-lang>=1.19,<1.20"]
 # skrl shows that a learning library that is not ours can use the environment.
-TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", "skrl>=2.1,<3", *GPU]
+TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", "skrl>=2.1,<3", "moviepy", *GPU]
 DEV = [*TEST, "ruff==0.17.5", "pyright[nodejs]==1.1.414"]
 
 setup(

@@ -19,6 +19,7 @@ from agents.ppo import PPOAgent
 from envs.config import EnvConfig
 from envs.sim.mujoco_layout import MujocoLayout
 from envs.vector_env import HOIVectorEnv
+from motions.errors import UserError
 
 _ROUNDS = 5
 # Noise on the feed-forward actions, that of the published policy.
@@ -29,7 +30,11 @@ def measure(env_config: EnvConfig, agent_config: AgentConfig, *, seconds: float 
     """Prints and returns steps/s of the raw engine, the environment and PPO, and their ratios.
 
     seconds: time for each of the three.
+
+    Raises UserError for another engine than `mujoco`, whose states the raw engine is put into.
     """
+    if env_config.engine != "mujoco":
+        raise UserError(f"bench measures engine mujoco, not yet {env_config.engine}")
     env = HOIVectorEnv(env_config)
     try:
         raw, stepped, ratio = _engine_and_env(env, seconds)

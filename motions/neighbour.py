@@ -14,26 +14,16 @@ from motions.rotations import exp_to_quat
 from motions.similarity import Poses, SimilarityWeights, features
 from motions.state import MotionState
 
-_WEIGHTS = {
-    "mocap": SimilarityWeights(
-        key_pos=2.0,
-        key_vel=0.1,
-        joint_rot=2.0,
-        root_rot=2.0,
-        object_pos=1.0,
-        object_vel=0.1,
-        key_to_object=2.0,
-    ),
-    "parahome": SimilarityWeights(
-        key_pos=5.0,
-        key_vel=0.1,
-        joint_rot=2.0,
-        root_rot=2.0,
-        object_pos=1.0,
-        object_vel=0.1,
-        key_to_object=2.0,
-    ),
-}
+_MOCAP_WEIGHTS = SimilarityWeights(
+    key_pos=2.0,
+    key_vel=0.1,
+    joint_rot=2.0,
+    root_rot=2.0,
+    object_pos=1.0,
+    object_vel=0.1,
+    key_to_object=2.0,
+)
+_WEIGHTS = {"mocap": _MOCAP_WEIGHTS, "parahome": dataclasses.replace(_MOCAP_WEIGHTS, key_pos=5.0)}
 _OBJECTLESS_WEIGHTS = SimilarityWeights(key_pos=1.0, key_vel=0.1, joint_rot=1.0, root_rot=1.0, root_height=1.0)
 
 

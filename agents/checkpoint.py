@@ -167,7 +167,7 @@ def load_latest(run_dir: Path) -> tuple[Checkpoint, list[str]]:
 
 
 def prune_checkpoints(run_dir: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints and the one with the best mean reward."""
+    """Delete all but the newest `keep` checkpoints and the best one (see `best_checkpoint`)."""
     paths = list_checkpoints(run_dir)
     best = best_checkpoint(run_dir)
     for path in paths[:-keep]:
@@ -176,16 +176,21 @@ def prune_checkpoints(run_dir: Path, keep: int) -> None:
 
 
 def best_checkpoint(run_dir: Path) -> Path | None:
-    """The checkpoint of a run with the highest mean reward, None where no checkpoint says one."""
-    rewards: list[tuple[float, Path]] = []
+    """The checkpoint of a run with the highest measured success, and among equals the highest mean reward.
+
+    None where no checkpoint says its mean reward; without a measurement success counts as 0.
+    """
+    ranked: list[tuple[float, float, Path]] = []
     for path in list_checkpoints(run_dir):
         try:
-            reward = read_state(path).get("mean_reward")
+            state = read_state(path)
         except CheckpointError:
             continue
+        reward = state.get("mean_reward")
         if isinstance(reward, float):
-            rewards.append((reward, path))
-    return max(rewards)[1] if rewards else None
+            success = state.get("measured", {}).get("success/mean", 0.0)
+            ranked.append((float(success), reward, path))
+    return max(ranked)[2] if ranked else None
 
 
 def _plain(value: Tensor) -> Tensor:

@@ -96,6 +96,11 @@ class PPOAgent(A2CAgent):
         """Whether the actor is still frozen in the epoch under way."""
         return self.epoch_num <= self.settings.critic_warmup_epochs
 
+    @torch.no_grad()
+    def mean_action(self, obs: Tensor) -> Tensor:
+        """Mean actions (N, A) in -1..1 for observations (N, O), as a player gives them."""
+        return self.policy.mean_action(self.model.norm_obs(obs)).clamp(-1.0, 1.0)
+
     def train_epoch(self) -> tuple[RolloutStats, UpdateStats]:
         """One rollout and the update on it."""
         self.update_epoch()

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,13 @@ class Summaries:
 
     def write(self, report: EpochReport) -> None:
         """Add one point to every curve; a mean over no episode is left out."""
-        for tag, value in curve_values(report).items():
+        self.add(curve_values(report), report.samples)
+
+    def add(self, values: Mapping[str, float], samples: int) -> None:
+        """Add a point to the curves called so."""
+        for tag, value in values.items():
             if math.isfinite(value):
-                self._writer.add_scalar(tag, value, report.samples)
+                self._writer.add_scalar(tag, value, samples)
 
     def flush(self) -> None:
         """Bring every point so far to the disk."""

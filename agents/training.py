@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from torch import Tensor
 
 from agents.checkpoint import (
     list_checkpoints,
@@ -32,6 +33,7 @@ from agents.vec_env import TrainingEnv
 from motions.errors import UserError
 
 FINISHED = "finished"
+Policy = Callable[[Tensor], Tensor]
 
 
 class TrainingDiverged(UserError):
@@ -68,6 +70,7 @@ def train(
     run_config: Mapping[str, Any] | None = None,
     resume: bool = False,
     warm_start: Callable[[PPOAgent], None] | None = None,
+    measure: Callable[[Policy], Mapping[str, float]] | None = None,
 ) -> TrainingResult:
     """Train until a limit of the configuration, SIGINT or SIGTERM; each ends with a checkpoint.
 
@@ -83,6 +86,8 @@ def train(
         run_config: What `config.yaml` should say; the agent's settings alone by default.
         resume: Go on from the newest intact checkpoint; where a kill came before the first one, start.
         warm_start: Called with the new agent before the first epoch, not when resuming: a cloning start.
+        measure: Called with the mean action, observations (N, O) to actions (N, A), at every checkpoint;
+            its numbers become curves, and "success/mean" decides which checkpoint is the best.
 
     Raises:
         UserError: the folder already holds a run, or has nothing to resume, or does not fit.
@@ -110,7 +115,7 @@ def train(
             agent.current_obs = env.reset(seed=config.seed)[0]
         summaries = Summaries(run_dir, resumed_at=agent.frame if resume else None)
         try:
-            return _Session(run_dir, env, agent, task, summaries, stop, wall_seconds).run()
+            return _Session(run_dir, env, agent, task, summaries, stop, wall_seconds, measure).run()
         finally:
             summaries.close()
 
@@ -127,10 +132,12 @@ class _Session:
         summaries: Summaries,
         stop: "_StopSignal",
         wall_seconds: float,
+        measure: Callable[[Policy], Mapping[str, float]] | None,
     ) -> None:
         self.run_dir, self.env, self.agent, self.task = run_dir, env, agent, task
         self.config = agent.settings
         self.summaries, self.stop = summaries, stop
+        self.measure = measure
         self.lines = ProgressLines(self.config, agent.epoch_num)
         self.diverged = 0
         self.begin = time.monotonic()
@@ -176,9 +183,11 @@ class _Session:
         agent = self.agent
         if not all(bool(torch.isfinite(value).all()) for value in agent.model.state_dict().values()):
             self._give_up("a weight became NaN or infinite")
+        measured = dict(self.measure(agent.mean_action)) if self.measure else {}
+        self.summaries.add(measured, report.samples)
         self.summaries.flush()
         facts = collect_facts(agent, self.earlier_seconds + time.monotonic() - self.begin)
-        facts |= {"task": self.task, "mean_reward": report.rollout.reward}
+        facts |= {"task": self.task, "mean_reward": report.rollout.reward, "measured": measured}
         path = save_checkpoint(self.run_dir, agent.epoch_num, collect_tensors(agent, self.env), facts)
         prune_checkpoints(self.run_dir, self.config.keep_checkpoints)
         return path

@@ -65,7 +65,14 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
 
     resume = options.get("resume")
     folder = resume or options.get("run_dir") or _new_folder(config.env.task)
-    with contextlib.closing(make_env(config.env)) as env:
+    with contextlib.ExitStack() as open_things:
+        env = open_things.enter_context(contextlib.closing(make_env(config.env)))
+        measure = None
+        if config.eval_trials:
+            from evaluation.held_out import HeldOut
+
+            held_out = HeldOut(config.env, config.eval_trials, config.eval_horizon)
+            measure = open_things.enter_context(held_out).measure
         result = train(
             folder,
             env,
@@ -74,6 +81,7 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
             run_config=to_plain(config),
             resume=resume is not None,
             warm_start=warm_start(env, config.clone_steps, options.get("start_from")),
+            measure=measure,
         )
     print(f"{result.reason} at epoch {result.epoch}, {result.samples} samples, reward {result.mean_reward:.3f}")
     print(f"checkpoint {result.checkpoint}")

@@ -38,5 +38,9 @@ class TrainConfig:
     """Name of a file in cfg/recipes; several joined by "+" are laid over each other, as in "cpu+ats+stf"."""
     clone_steps: int = 0
     """Gradient steps that teach the policy to follow the reference before any reward is seen; 0 for none."""
+    eval_trials: int = 0
+    """Held-out trials of each skill at every checkpoint, for curves and the best checkpoint; 0 for none."""
+    eval_horizon: float = 5.0
+    """Length of such a trial [s]."""
     env: EnvConfig = field(default_factory=EnvConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)

@@ -6,7 +6,9 @@ from typing import Literal
 from envs.reward import RewardWeights, RotationDifference
 from envs.scene.config import SceneConfig
 from envs.sim.warp_config import WarpConfig
+from envs.termination import FALL_HEIGHT, GET_UP_SKILL
 from hist_encoder.features import ReferenceHeading
+from motions.skills import OBJECTLESS_SKILLS
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,13 @@ class EpisodeConfig:
     """Longest episode [control steps]."""
     stop_at_clip_end: bool = True
     """Whether the last reference frame ends the episode; if not, the reference waits there."""
-    fall_height: float | None = 0.3
+    fall_height: float | None = FALL_HEIGHT
     """Root height [m] under which the episode terminates; None never does."""
     max_root_error: float | None = None
     """Distance of the root from its reference [m] beyond which the episode terminates."""
     max_object_error: float | None = None
     """Distance of an object from its reference [m] beyond which the episode terminates."""
-    lying_skills: tuple[int, ...] = (0,)
+    lying_skills: tuple[int, ...] = (GET_UP_SKILL,)
     """Skills that start on the ground and never end by a fall."""
 
 
@@ -93,7 +95,7 @@ class EnvConfig:
     """Frame of the finger tips' contact forces in the observation; "world" is what released policies expect."""
     object_slots: int = 1
     """Object blocks in the observation, zero where the scene has fewer, so that tasks share a policy's shape."""
-    objectless_skills: tuple[int, ...] = (0, 10)
+    objectless_skills: tuple[int, ...] = OBJECTLESS_SKILLS["mocap"]
     """Skills without an object: only the body counts, and the object starts anywhere."""
     history: HistoryConfig = field(default_factory=HistoryConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)

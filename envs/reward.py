@@ -15,8 +15,9 @@ from torch import Tensor
 
 from envs.contacts import Contacts
 from motions.rotations import quat_to_exp
+from motions.skills import OBJECTLESS_SKILLS
 
-NO_OBJECT_SKILLS = (0, 10)
+NO_OBJECT_SKILLS = OBJECTLESS_SKILLS["mocap"]
 """Ball-play skills without a ball: get up, run (SkillMimic-V2)."""
 _BODY_TERMS = ("p", "r", "rv", "smooth")
 

@@ -8,15 +8,15 @@ from torch.nn.functional import pad
 
 from hist_encoder.features import ReferenceHeading, reference_features
 from motions.library import MotionLibrary
+from motions.skills import OBJECTLESS_SKILLS
 
 # What the objects of skills without one are replaced by: anywhere within this many metres.
 _STRAY_RANGE = 5.0
-_OBJECTLESS = {"mocap": (0, 10), "parahome": (0,)}
 
 
 def objectless_skills(skeleton: str, given: tuple[int, ...] | None) -> tuple[int, ...]:
     """The skills that have no object: those given, else the published ones of the skeleton."""
-    return _OBJECTLESS[skeleton] if given is None else given
+    return OBJECTLESS_SKILLS[skeleton] if given is None else given
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from motions.graph import GraphError, GraphSettings, TrajectoryGraph
 from motions.library import MotionLibrary
 from motions.nearest import Points, nearest
 from motions.similarity import Poses, SimilarityWeights, features
+from motions.skills import OBJECTLESS_SKILLS
 
 # Below this similarity two frames are not linked (SkillMimic-V2, table 9).
 MIN_SIMILARITY = 1e-10
@@ -27,7 +28,6 @@ _WEIGHTS = {
     ),
 }
 _OBJECTLESS_WEIGHTS = SimilarityWeights(key_pos=10.0, key_vel=0.1, joint_rot=10.0, root_height=5.0)
-_OBJECTLESS_SKILLS = {"mocap": (0, 10), "parahome": (0,)}
 
 Progress = Callable[[int, int], None]
 
@@ -41,7 +41,7 @@ def published_settings(
     return GraphSettings(
         weights=_WEIGHTS[skeleton],
         objectless_weights=_OBJECTLESS_WEIGHTS,
-        objectless_skills=_OBJECTLESS_SKILLS[skeleton],
+        objectless_skills=OBJECTLESS_SKILLS[skeleton],
         within_skill=within_skill,
         body_positions=body_positions,
     )

@@ -24,10 +24,13 @@ REQUIRES = [
     "rich>=14,<16",
     "matplotlib>=3.10,<4",
     "pillow>=11,<14",
+    "viser>=1.1,<2",
 ]
 GPU = ["mujoco-warp==4.0.0", "warp-lang>=1.19,<1.20"]
+UNISKILL = ["accelerate>=1.15,<2", "diffusers>=0.42,<1", "transformers>=5.23,<6"]
+UVA = [*UNISKILL, "zarr>=3.1,<4", "h5py>=3.16,<4", "gym-pusht==0.1.8"]
 # skrl shows that a learning library that is not ours can use the environment.
-TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", "skrl>=2.1,<3", "moviepy", *GPU]
+TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", "skrl>=2.1,<3", "moviepy", "selenium>=4.30,<5", *GPU, *UVA]
 DEV = [*TEST, "ruff==0.17.5", "pyright[nodejs]==1.1.414"]
 
 setup(
@@ -49,6 +52,6 @@ setup(
     packages=find_packages(exclude=NOT_SHIPPED) + find_namespace_packages(include=["cfg", "cfg.*"]),
     package_data={"": ["*.yaml", "*.npz", "**/*.yaml", "**/*.npz"]},
     install_requires=REQUIRES,
-    extras_require={"gpu": GPU, "test": TEST, "dev": DEV, "docs": ["mkdocs>=1.6,<2"]},
+    extras_require={"gpu": GPU, "uniskill": UNISKILL, "uva": UVA, "test": TEST, "dev": DEV, "docs": ["mkdocs>=1.6,<2"]},
     entry_points={"console_scripts": ["hoigym=run:main"]},
 )

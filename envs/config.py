@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from conditioners.config import ConditionConfig
 from envs.reward import RewardWeights, RotationDifference
 from envs.scene.config import SceneConfig
 from envs.sim.warp_config import WarpConfig
@@ -97,6 +98,7 @@ class EnvConfig:
     """Object blocks in the observation, zero where the scene has fewer, so that tasks share a policy's shape."""
     objectless_skills: tuple[int, ...] = OBJECTLESS_SKILLS["mocap"]
     """Skills without an object: only the body counts, and the object starts anywhere."""
+    condition: ConditionConfig = field(default_factory=ConditionConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
     start: StartConfig = field(default_factory=StartConfig)

@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from conditioners.base import ConditionQuery
-from conditioners.label import LabelConditioner
+from conditioners.make import make_conditioner
 from envs.clips import check_library, load_library
 from envs.config import EnvConfig
 from envs.contacts import Contacts, force_rule_contacts, pair_contacts
@@ -27,7 +27,7 @@ from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, r
 from motions.frames import Frames
 from motions.library import MotionLibrary
 
-_ROW_STATE = ("clip", "start_frame", "wait", "progress", "skill", "_returns", "_rewarded_steps")
+_ROW_STATE = ("clip", "start_frame", "wait", "progress", "skill", "variant", "_returns", "_rewarded_steps")
 
 
 class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
@@ -38,7 +38,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
     within the step that ends them: info["final_obs"] (N, O) is the observation before the reset.
 
     Attributes (N,): clip and start_frame that the row follows, wait (steps for which the reference stays at that
-    frame), progress (control steps since the start), skill.
+    frame), progress (control steps since the start), skill, variant (of the condition).
     """
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": ["rgb_array"]}
@@ -56,14 +56,15 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.scene = build_scene(config.scene, locked_pose=mean_pose.cpu().numpy())
         self.sim = make_simulator(config.engine, self.scene, config.num_envs, config.threads, config.warp)
         self.num_envs = config.num_envs
-        self._observer = Observer(config, self.sim, LabelConditioner(), self.library)
+        self._conditioner = make_conditioner(config.condition, self.library, config.scene.control_hz)
+        self._observer = Observer(config, self.sim, self._conditioner, self.library)
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         self._starts = EpisodeStarts(config, self.library, self.scene, self._generator)
         self._reward = REWARDS[config.reward.kind]
         self._set_spaces()
         self._set_indices()
-        self.clip, self.start_frame, self.wait, self.progress, self.skill = (
-            torch.zeros(self.num_envs, dtype=torch.long, device=self.device) for _ in range(5)
+        self.clip, self.start_frame, self.wait, self.progress, self.skill, self.variant = (
+            torch.zeros(self.num_envs, dtype=torch.long, device=self.device) for _ in range(6)
         )
         self._returns = torch.zeros(self.num_envs, device=self.device)
         self._rewarded_steps = torch.zeros(self.num_envs, device=self.device)
@@ -191,6 +192,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         rows.write(self.start_frame, start.frame)
         rows.write(self.wait, start.wait)
         rows.write(self.skill, self.library.clip_skill[start.clip])
+        if (variants := self._conditioner.variants) > 1:
+            drawn = torch.randint(variants, (len(rows),), generator=self._generator, device=self.device)
+            rows.write(self.variant, drawn)
         for counter in (self.progress, self._returns, self._rewarded_steps):
             rows.write(counter, 0)
         self.sim.set_state(rows, start.state)
@@ -217,7 +221,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         reward = masked_reward(total, masked, self.clip, self.library.num_clips)
         return reward, {name: term.masked_fill(state.diverged, 0.0) for name, term in terms.items()}
 
-    def _frame_ahead(self, steps: int) -> Tensor:
+    def _frame_ahead(self, steps: int | Tensor) -> Tensor:
         """Library row (N,) that each row should be in after some more steps."""
         moved = (self.progress + steps - self.wait).clamp_min(0)
         return self.library.frame_index(self.clip, self.start_frame + moved)
@@ -256,7 +260,10 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
 
     def _observe(self, index: Tensor) -> Tensor:
         """Observation (R, O) of the rows index (R,)."""
-        query = ConditionQuery(self.skill[index], self._frame_ahead(0)[index], self.progress[index])
+        held = self.progress % self._conditioner.hold_steps
+        query = ConditionQuery(
+            self.skill[index], self._frame_ahead(-held)[index], (self.progress - held)[index], self.variant[index]
+        )
         return self._observer(index, query)
 
     def _set_spaces(self) -> None:

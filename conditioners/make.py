@@ -1,0 +1,65 @@
+"""Makes the conditioner of a configuration."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from conditioners.base import SkillConditioner
+from conditioners.config import TABLE_KINDS, ConditionConfig
+from conditioners.controls import clip_means, label_phase, shuffle_clips
+from conditioners.label import LabelConditioner
+from conditioners.table import PromptConditioner, TableConditioner
+from conditioners.table_file import ConditionTable, TableError, load_table
+from motions.library import MotionLibrary
+
+SHUFFLE_SEED = 0
+LARGEST = 5.0
+"""Standard deviations at which values of a table are cut off: an encoder's outliers say nothing."""
+
+
+def make_conditioner(config: ConditionConfig, library: MotionLibrary, control_hz: int) -> SkillConditioner:
+    """The conditioner for rows that follow `library`; raises TableError for a table that does not fit it."""
+    hold_steps = max(1, round(config.hold * control_hz))
+    if config.kind == "label":
+        return LabelConditioner()
+    if config.kind not in TABLE_KINDS:
+        return TableConditioner(label_phase(library), library, hold_steps)
+    table = load_table(Path(config.file))
+    _check(table, config.file, library)
+    mean, scale = _moments(table.values)
+    if config.prompt:
+        prompt = load_table(Path(config.prompt))
+        _check_width(prompt, config.prompt, table)
+        values = _standardised(prompt.values, mean, scale).to(library.device)
+        return PromptConditioner(values, prompt.fps / control_hz, hold_steps)
+    values = _standardised(table.values, mean, scale).to(library.device)
+    spoilt = {
+        "table": lambda: values,
+        "shuffled": lambda: shuffle_clips(values, library, SHUFFLE_SEED),
+        "clip_mean": lambda: clip_means(values, library),
+        "zero": lambda: torch.zeros_like(values[:1]),
+    }
+    return TableConditioner(spoilt[config.kind](), library, hold_steps)
+
+
+def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (W,) over variants and frames: encoders leave offset and scale open."""
+    flat = values.flatten(0, 1)
+    return flat.mean(0), flat.std(0, correction=0).clamp_min(1e-6)
+
+
+def _standardised(values: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    return ((values - mean) / scale).clamp(-LARGEST, LARGEST)
+
+
+def _check(table: ConditionTable, path: str, library: MotionLibrary) -> None:
+    frames = table.values.shape[1]
+    if table.library_hash != library.content_hash or frames != library.num_frames:
+        raise TableError(f"{path}: made for other clips than those of motion_file ({library.num_frames} frames)")
+
+
+def _check_width(prompt: ConditionTable, path: str, table: ConditionTable) -> None:
+    width, wanted = prompt.values.shape[2], table.values.shape[2]
+    if width != wanted:
+        raise TableError(f"{path}: {width} numbers a frame, but the policy's conditions have {wanted}")

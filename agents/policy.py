@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from agents.checkpoint import STATE_FILE as CHECKPOINT_STATE
-from agents.checkpoint import Checkpoint, CheckpointError, load_checkpoint, load_latest
+from motions.checkpoint import STATE_FILE as CHECKPOINT_STATE
+from motions.checkpoint import Checkpoint, CheckpointError, load_checkpoint, load_latest
 
 FORMAT = "hoigym-policy"
 FORMAT_VERSION = 1

@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from agents.config import AgentConfig
 from agents.ppo import UpdateStats
 from agents.stats import RolloutStats
+from motions.readable import format_count, format_seconds
 
 SECTIONS = ("env", "policy", "update")
 
@@ -140,18 +141,3 @@ def format_line(report: EpochReport, max_epochs: int, seconds_left: float) -> st
         f"  reward {rollout.reward:.3f}  length {length}  survived {survived}"
         f"  diverged {report.diverged}  lr {report.learning_rate:.1e}  left {format_seconds(seconds_left)}"
     )
-
-
-def format_count(count: float) -> str:
-    """A number in at most three or four digits: 950, 12.3 k, 4.56 M, 1.31 G."""
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if count >= size:
-            return f"{count / size:.3g}{unit}"
-    return f"{count:.0f}"
-
-
-def format_seconds(seconds: float) -> str:
-    """h:mm:ss, or m:ss below an hour."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

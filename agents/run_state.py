@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.checkpoint import Checkpoint, CheckpointError
 from agents.ppo import PPOAgent
 from agents.vec_env import TrainingEnv
+from motions.checkpoint import Checkpoint, CheckpointError
 
 _PYTHON_GAUSS = "python_gauss"
 _NUMPY_GAUSS = "numpy_gauss"

@@ -2,35 +2,27 @@
 
 import contextlib
 import math
-import os
 import random
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
-from agents.checkpoint import (
-    list_checkpoints,
-    load_latest,
-    prune_checkpoints,
-    recover_checkpoints,
-    save_checkpoint,
-)
+from agents.checkpoint import prune_checkpoints
 from agents.config import AgentConfig
 from agents.ppo import PPOAgent
 from agents.progress import EpochReport, ProgressLines, Summaries
 from agents.run_state import changed_versions, collect_facts, collect_tensors, restore
 from agents.vec_env import TrainingEnv
+from motions.checkpoint import list_checkpoints, load_latest, recover_checkpoints, save_checkpoint
 from motions.errors import UserError
+from motions.run_config import write_config
+from motions.stop_signal import StopSignal
 
 FINISHED = "finished"
 Policy = Callable[[Tensor], Tensor]
@@ -94,7 +86,7 @@ def train(
         TrainingDiverged: a loss became NaN; the last good checkpoint stays.
     """
     checkpoints = _check_folder(run_dir, resume)
-    with _torch_settings(config), _StopSignal() as stop:
+    with _torch_settings(config), StopSignal("epoch") as stop:
         _seed_everything(config.seed)
         agent = PPOAgent(env, config)
         agent.init_tensors()
@@ -111,7 +103,7 @@ def train(
         else:
             if warm_start is not None:
                 warm_start(agent)
-            _write_config(run_dir, run_config or {"task": task, "agent": asdict(config)})
+            write_config(run_dir, run_config or {"task": task, "agent": asdict(config)})
             agent.current_obs = env.reset(seed=config.seed)[0]
         summaries = Summaries(run_dir, resumed_at=agent.frame if resume else None)
         try:
@@ -130,7 +122,7 @@ class _Session:
         agent: PPOAgent,
         task: str,
         summaries: Summaries,
-        stop: "_StopSignal",
+        stop: StopSignal,
         wall_seconds: float,
         measure: Callable[[Policy], Mapping[str, float]] | None,
     ) -> None:
@@ -208,30 +200,6 @@ class _Session:
         return None
 
 
-class _StopSignal:
-    """Notes SIGINT and SIGTERM, so that the epoch under way can end; the second one acts as always."""
-
-    def __init__(self) -> None:
-        self.received = False
-        self._earlier: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> "_StopSignal":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._earlier[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._earlier.items():
-            signal.signal(number, handler)
-        self._earlier = {}
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
-        self.__exit__()
-        os.write(2, b"stopping after this epoch; a second signal stops at once\n")
-
-
 @contextlib.contextmanager
 def _torch_settings(config: AgentConfig) -> Iterator[None]:
     """Threads and precision of the run, set back afterwards."""
@@ -262,17 +230,3 @@ def _check_folder(run_dir: Path, resume: bool) -> bool:
     if resume and not checkpoints and not run_dir.is_dir():
         raise UserError(f"there is no run to resume in {run_dir}")
     return bool(checkpoints)
-
-
-def _write_config(run_dir: Path, run_config: Mapping[str, Any]) -> None:
-    run_dir.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(_plain(run_config), sort_keys=False, allow_unicode=True)
-    (run_dir / "config.yaml").write_text(text, encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from commands.layers import Layer, read_layer, restrict
 from motions.errors import UserError
-
-CONFIG_FILE = "config.yaml"
+from motions.run_config import CONFIG_FILE
 
 
 def env_layer(checkpoint: Path) -> Layer:

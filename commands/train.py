@@ -8,10 +8,10 @@ from typing import Any
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
 from commands.layers import Layer, named_layer, read_layer
-from commands.run_folder import CONFIG_FILE
 from commands.schema import to_plain
 from commands.train_config import ALIASES, TrainConfig
 from motions.errors import UserError
+from motions.run_config import CONFIG_FILE
 
 
 def main(argv: Sequence[str]) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from agents.checkpoint import best_checkpoint, load_latest
+from agents.checkpoint import best_checkpoint
 from agents.training import train
 from envs.make import make_env
 from evaluation.held_out import HeldOut
+from motions.checkpoint import load_latest
 from tests.test_resume import AGENT, ENV
 
 Measure = Callable[[Any], Mapping[str, float]]

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.checkpoint import load_latest
 from agents.config import AgentConfig
 from agents.training import train
 from envs.config import EpisodeConfig, StartConfig
 from envs.make import make_env, task_config
 from envs.scene.config import SceneConfig
+from motions.checkpoint import load_latest
 
 ENV = dataclasses.replace(
     task_config("ballplay", num_envs=8),

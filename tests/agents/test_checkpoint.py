@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.checkpoint import (
+from agents.checkpoint import best_checkpoint, prune_checkpoints
+from motions.checkpoint import (
     STATE_FILE,
     TENSORS_FILE,
     CheckpointError,
-    best_checkpoint,
     list_checkpoints,
     load_checkpoint,
     load_latest,
-    prune_checkpoints,
     recover_checkpoints,
     save_checkpoint,
 )
@@ -175,7 +174,7 @@ KILLED_WHILE_SAVING = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from agents import checkpoint
+from motions import checkpoint
 
 stage, epoch, run_dir = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 def die():

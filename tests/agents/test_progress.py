@@ -12,12 +12,11 @@ from agents.progress import (
     EpochReport,
     ProgressLines,
     curve_values,
-    format_count,
     format_line,
-    format_seconds,
 )
 from agents.stats import RolloutRecorder, RolloutStats
 from agents.training import train
+from motions.readable import format_count, format_seconds
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
 

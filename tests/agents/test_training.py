@@ -14,9 +14,9 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
 from agents.config import AgentConfig
 from agents.training import TrainingDiverged, TrainingResult, train
+from motions.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
 from motions.errors import UserError
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv

@@ -28,7 +28,7 @@ from motions.skeleton import Shape, Skeleton
 MAIN, GHOST = "main", "ghost"
 FIELD_OF_VIEW = 40.0  # vertical [degrees]
 _BONE, _TRUNK_BONE = 0.035, 0.085  # radius [m]
-_CHANGES_COLOUR, _KEEPS_COLOUR = 0, 1  # geom groups
+CHANGES_COLOUR, KEEPS_COLOUR = 0, 1  # geom groups
 
 
 class Stage:
@@ -65,7 +65,7 @@ class Stage:
             self.data.mocap_pos[parts] += offset
         self.data.mocap_quat[parts] = np.concatenate((pose.body_quat, pose.object_quat))
         touching = np.flatnonzero(np.concatenate((pose.body_touch, pose.object_touch))) + first
-        touched = np.isin(self._geom_part, touching) & (self.model.geom_group == _CHANGES_COLOUR)
+        touched = np.isin(self._geom_part, touching) & (self.model.geom_group == CHANGES_COLOUR)
         self.model.geom_rgba[touched, :3] = TOUCH
 
     def update(self) -> None:
@@ -175,7 +175,7 @@ def _add_object(spec: mujoco.MjSpec, figure: str, index: int, look: ObjectLook) 
             size=(1.006 * radius, 0, 0),
             fromto=(*-half, *half),
             rgba=_rgba(BALL_SEAM, figure),
-            group=_KEEPS_COLOUR,
+            group=KEEPS_COLOUR,
         )
 
 

@@ -19,7 +19,8 @@ class ConditionConfig:
     file: str = ""
     """Table of conditions of the clips in motion_file, as `uniskill extract` writes one."""
     prompt: str = ""
-    """Table of conditions of a video or clip to perform in place of the clip that is followed."""
+    """Table of conditions that takes the place of those in `file`: predicted ones of the same clips, frame by frame, or
+    those of a video to perform, one after the other."""
     hold: float = 0.0
     """Seconds for which a condition is held; 0 takes a new one at every control step."""
 

@@ -27,13 +27,11 @@ def make_conditioner(config: ConditionConfig, library: MotionLibrary, control_hz
         return TableConditioner(label_phase(library), library, hold_steps)
     table = load_table(Path(config.file))
     _check(table, config.file, library)
-    mean, scale = _moments(table.values)
-    if config.prompt:
-        prompt = load_table(Path(config.prompt))
-        _check_width(prompt, config.prompt, table)
-        values = _standardised(prompt.values, mean, scale).to(library.device)
-        return PromptConditioner(values, prompt.fps / control_hz, hold_steps)
-    values = _standardised(table.values, mean, scale).to(library.device)
+    shown = load_table(Path(config.prompt)) if config.prompt else table
+    _check_width(shown, config.prompt, table)
+    values = _standardised(shown.values, table.values).to(library.device)
+    if shown.library_hash != library.content_hash:
+        return PromptConditioner(values, shown.fps / control_hz, hold_steps)
     spoilt = {
         "table": lambda: values,
         "shuffled": lambda: shuffle_clips(values, library, SHUFFLE_SEED),
@@ -43,13 +41,10 @@ def make_conditioner(config: ConditionConfig, library: MotionLibrary, control_hz
     return TableConditioner(spoilt[config.kind](), library, hold_steps)
 
 
-def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (W,) over variants and frames: encoders leave offset and scale open."""
-    flat = values.flatten(0, 1)
-    return flat.mean(0), flat.std(0, correction=0).clamp_min(1e-6)
-
-
-def _standardised(values: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+def _standardised(values: Tensor, trained: Tensor) -> Tensor:
+    """values in standard deviations from the mean of the trained ones: encoders leave offset and scale open."""
+    flat = trained.flatten(0, 1)
+    mean, scale = flat.mean(0), flat.std(0, correction=0).clamp_min(1e-6)
     return ((values - mean) / scale).clamp(-LARGEST, LARGEST)
 
 

@@ -119,6 +119,18 @@ def test_a_table_is_standardised_and_its_prompt_with_it(tmp_path, library):
         ConditionConfig(kind="table", file=config.file, prompt=str(tmp_path / "prompt.npz")), library, 60
     )
     assert torch.allclose(prompted(query(0, 9)), standard[:1], atol=1e-5)
+    assert torch.equal(prompted(query(0, 9)), prompted(query(0, 50)))
+
+
+def test_predicted_conditions_of_the_same_clips_go_frame_by_frame(tmp_path, library):
+    values = torch.randn(1, library.num_frames, 4, generator=torch.Generator().manual_seed(0)).half().float()
+    for name, shown in (("true", values), ("predicted", values + 1.0)):
+        save_table(ConditionTable(shown, library.fps, library.content_hash), tmp_path / name)
+    files = {"file": str(tmp_path / "true"), "prompt": str(tmp_path / "predicted")}
+    conditioner = make_conditioner(ConditionConfig(kind="table", **files), library, 60)
+    frame = int(library.clip_start[1]) + 4
+    wanted = (values[0, frame] + 1.0 - values[0].mean(0)) / values[0].std(0, correction=0)
+    assert torch.allclose(conditioner(query(10, frame))[0], wanted.clamp(-5, 5), atol=2e-3)
 
 
 @pytest.mark.parametrize(("kind", "width"), [("label", 64), ("label_phase", 65), ("zero", 4), ("clip_mean", 4)])

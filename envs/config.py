@@ -9,6 +9,7 @@ from envs.scene.config import SceneConfig
 from envs.sim.warp_config import WarpConfig
 from envs.termination import FALL_HEIGHT, GET_UP_SKILL
 from hist_encoder.features import ReferenceHeading
+from motions.errors import UserError
 from motions.skills import OBJECTLESS_SKILLS
 
 
@@ -34,6 +35,13 @@ class StartConfig:
     """How much clips and start frames with low reward are favoured, 0 .. 1 (adaptive trajectory sampling)."""
     adaptive_frames: bool = True
     """Whether `adaptive` weights start frames too, and not only clips."""
+    adaptive_cap: float = 10.0
+    """How many times as often as evenly `adaptive` may draw a start frame of a clip; 0 is no limit, as published."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for an impossible value."""
+        if self.adaptive_cap and self.adaptive_cap < 1.0:
+            raise UserError(f"start.adaptive_cap {self.adaptive_cap:g}: expected 1 or more, or 0 for no limit")
 
 
 @dataclass(frozen=True)

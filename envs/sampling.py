@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from envs.capped_shares import cap_shares
 from motions.library import MotionLibrary
 
 # SkillMimic-V2, table 9: how sharply low rewards draw samples, among clips and among start frames.
@@ -18,26 +19,34 @@ class StartSampler:
     result. With R the rewards, c the skill of clip i and t a start frame of it,
 
         clip weight  w_i = (1 - a) u_i + a softmax_c(-5 R_c) softmax_(i in c)(-5 R_i)
-        frame weight w_t = (1 - a) / T + a softmax_(t in i)(-10 R_t)
+        frame weight w_t = (1 - a) / T + a cap(softmax_(t in i)(-10 R_t))
 
     with R_c the mean of R_i over the clips of c, u_i the fixed weights of skills and clips (equal among skills,
     pick-up double, and among a skill's clips) and a the blend; a = 0 leaves the fixed weights alone. Frames that no
-    episode started on count as reward 0, so they are drawn first. Unlike in the released code the rewards of a clip
-    are those of whole episodes, and not of the one step at which its weights are renewed.
+    episode started on count as reward 0, so they are drawn first. Two things differ from the released code: the
+    rewards of a clip are those of whole episodes, and not of the one step at which its weights are renewed; and no
+    frame's share exceeds `cap` / T, for one from which nothing can be learned keeps reward 0 and would draw ever
+    more of the starts.
 
     Args:
         library: M clips, F frames.
         allowed: (F,) bool, frames that may be drawn.
         blend: a, in 0 .. 1.
         by_frame: whether frames are weighted too, or only clips.
+        cap: how many times as often as in an even draw a frame may be drawn within its clip, 1 or more; 0 is no limit.
     """
 
-    def __init__(self, library: MotionLibrary, allowed: Tensor, blend: float, by_frame: bool = True):
+    def __init__(self, library: MotionLibrary, allowed: Tensor, blend: float, by_frame: bool = True, cap: float = 0.0):
         self._library = library
         self._allowed = allowed.float()
         self._blend = blend
         self._by_frame = by_frame
         self._starts = _group_sum(self._allowed, library.frame_clip, library.num_clips)
+        self._limit = (cap / self._starts.clamp_min(1.0)).unsqueeze(1) if cap else None
+        longest = int(library.clip_length.max())
+        frame = torch.arange(library.num_frames, device=library.device) - library.clip_start[library.frame_clip]
+        self._slot = library.frame_clip * longest + frame  # of every frame in a table of clips by frames
+        self._table_size = (library.num_clips, longest)
         self._usable = (self._starts > 0).float()
         skills, self._skill = library.clip_skill.unique(return_inverse=True)
         self._num_skills = len(skills)
@@ -103,7 +112,15 @@ class StartSampler:
             return uniform
         poor = torch.exp(-FRAME_SHARPNESS * self.frame_reward) * self._allowed
         share = poor / _group_sum(poor, clip, self._library.num_clips).clamp_min(1e-12)[clip]
+        if self._limit is not None:
+            share = self._capped(share, self._limit)
         return (1.0 - self._blend) * uniform + self._blend * share
+
+    def _capped(self, share: Tensor, limit: Tensor) -> Tensor:
+        """Shares of frames in their clips (F,), each clip's (M, 1) limit kept."""
+        clips, longest = self._table_size
+        table = torch.zeros(clips * longest, device=share.device).index_copy_(0, self._slot, share)
+        return cap_shares(table.view(clips, longest), limit).flatten()[self._slot]
 
 
 def _group_sum(values: Tensor, group: Tensor, groups: int) -> Tensor:

@@ -55,7 +55,9 @@ class EpisodeStarts:
         self._stray_skills = torch.tensor(config.objectless_skills, device=library.device)
         self._lying_skills = torch.tensor(config.episode.lying_skills, device=library.device)
         allowed = start_frames(config.start, library, scene)
-        self.sampler = StartSampler(library, allowed, config.start.adaptive, config.start.adaptive_frames)
+        self.sampler = StartSampler(
+            library, allowed, config.start.adaptive, config.start.adaptive_frames, config.start.adaptive_cap
+        )
         self._search = self._graph = None
         if config.start.noise > 0.0:
             self._search = NeighbourSearch(library, scene.num_objects, config.objectless_skills)

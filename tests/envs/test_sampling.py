@@ -1,8 +1,12 @@
 """Adaptive trajectory sampling: weights go where reward is low, and survive a checkpoint."""
 
+import pytest
 import torch
 
+from envs.capped_shares import cap_shares
+from envs.config import StartConfig
 from envs.sampling import StartSampler
+from motions.errors import UserError
 from motions.library import MotionLibrary
 
 ALL = torch.ones(120, dtype=torch.bool)
@@ -81,3 +85,40 @@ def test_tables_survive_a_checkpoint(library: MotionLibrary) -> None:
     assert not torch.equal(other.weights, sampler.weights)
     other.load_state_dict(sampler.state_dict())
     assert torch.equal(other.weights, sampler.weights)
+
+
+def _with_one_hopeless_frame(library: MotionLibrary, cap: float) -> torch.Tensor:
+    """Weights of the frames of the first clip, all of them learned but frame 7, which keeps reward 0."""
+    sampler = StartSampler(library, ALL, blend=1.0, cap=cap)
+    for frame in range(40):
+        _record(sampler, _rows(library, 0, frame), reward=0.0 if frame == 7 else 0.4 + 0.01 * frame)
+    return sampler.weights[:40] / sampler.weights[:40].sum()
+
+
+def test_a_frame_that_cannot_be_learned_does_not_take_the_starts(library: MotionLibrary) -> None:
+    free, capped = _with_one_hopeless_frame(library, cap=0.0), _with_one_hopeless_frame(library, cap=5.0)
+    assert free[7] > 0.8
+    assert abs(float(capped[7]) - 5.0 / 40.0) < 1e-6
+    others = torch.arange(40) != 7
+    torch.testing.assert_close(capped[others] / capped[others].sum(), free[others] / free[others].sum())
+
+
+def test_the_cap_is_a_setting(make_env, library: MotionLibrary) -> None:
+    sampler = make_env(start=StartConfig(adaptive=1.0))._starts.sampler
+    _record(sampler, _rows(library, 0, 7), reward=0.0)
+    for frame in [frame for frame in range(2, 39) if frame != 7]:
+        _record(sampler, _rows(library, 0, frame), reward=0.9)
+    of_clip = sampler.weights[:40] / sampler.weights[:40].sum()
+    assert abs(float(of_clip[7]) - 10.0 / 37.0) < 1e-5
+    with pytest.raises(UserError, match=r"start.adaptive_cap 0.5: expected 1 or more, or 0 for no limit"):
+        StartConfig(adaptive_cap=0.5)
+
+
+def test_shares_are_capped_exactly() -> None:
+    shares = torch.tensor([[0.6, 0.3, 0.1, 0.0], [0.25, 0.25, 0.25, 0.25], [0.9, 0.1, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    limit = torch.tensor([[0.4], [0.25], [0.5], [1.0]])
+    # In the first row 0.6 loses 0.2, of which 0.3 can take only 0.1.
+    wanted = torch.tensor([[0.4, 0.4, 0.2, 0.0], [0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(cap_shares(shares, limit), wanted)
+    loose = torch.full((4, 1), 0.95)
+    torch.testing.assert_close(cap_shares(shares, loose), shares)

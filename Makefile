@@ -34,7 +34,7 @@ demo: .venv/user.done .venv/gl.done
 	@echo "demo: success; policy in output/demo/run, table in output/demo/eval, video in output/demo/play.mp4"
 
 # One thread for each worker: several would fight for the same cores.
-test: .venv/dev.done .venv/gl.done
+test: .venv/dev.done .venv/gl.done .venv/browser.done
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 lint: .venv/dev.done
@@ -79,7 +79,13 @@ clean:
 		|| $(call as_root,libosmesa6)
 	@touch $@
 
-# Installs a Debian package, or says what to install.
+# The tests of the viewer drive a browser; without one they are skipped.
+.venv/browser.done: | .venv/bin/python
+	@[ "$$(uname)" != Linux ] || { command -v chromium && command -v chromedriver; } >/dev/null \
+		|| $(call as_root,chromium chromium-driver)
+	@touch $@
+
+# Installs Debian packages, or says what to install.
 define as_root
 { if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	DEBIAN_FRONTEND=noninteractive apt-get update -qq && \

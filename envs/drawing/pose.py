@@ -1,6 +1,6 @@
-"""What there is to draw of one humanoid and its objects at one moment."""
+"""What there is to draw of one humanoid, its objects and the boxes thrown at it at one moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,7 +13,8 @@ class Pose:
 
     body_pos (B, 3) [m], body_quat (B, 4) wxyz, object_pos (K, 3), object_quat (K, 4); body_touch (B,) bool:
     the body touches an object; object_touch (K,) bool: the object is touched. Both are drawn in the colour
-    of contact.
+    of contact. projectile_pos (P, 3), projectile_quat (P, 4): boxes of `SceneConfig.projectiles`, none where left
+    out; those higher than `envs.scene.projectiles.PARKED_ABOVE` wait to be thrown and are out of sight.
     """
 
     body_pos: np.ndarray
@@ -22,6 +23,8 @@ class Pose:
     object_quat: np.ndarray
     body_touch: np.ndarray
     object_touch: np.ndarray
+    projectile_pos: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    projectile_quat: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
 
     @staticmethod
     def of_state(state: SimState, row: int) -> "Pose":
@@ -34,4 +37,6 @@ class Pose:
             object_quat=state.object_quat[row].cpu().numpy().copy(),
             body_touch=contact.any(dim=1).numpy(),
             object_touch=contact.any(dim=0).numpy(),
+            projectile_pos=state.projectile_pos[row].cpu().numpy().copy(),
+            projectile_quat=state.projectile_quat[row].cpu().numpy().copy(),
         )

@@ -25,13 +25,38 @@ class BallConfig:
 
 
 @dataclass(frozen=True)
+class ProjectileConfig:
+    """Boxes that can be thrown at the humanoid; no part of observation or reward.
+
+    Size and density are those of the SkillMimic-V2 release: 27 kg each. SkillMimic's had 200 kg/m^3.
+    """
+
+    count: int = 0
+    """Boxes per row; the oldest is thrown again."""
+    size: float = 0.3
+    """Edge [m]."""
+    density: float = 1000.0
+    """[kg/m^3]"""
+
+    def __post_init__(self) -> None:
+        if self.count < 0 or not self.size > 0 or not self.density > 0:
+            raise ValueError(f"projectiles: count below 0, or no size or density: {self}")
+
+    @property
+    def mass(self) -> float:
+        """Of one box [kg]."""
+        return self.density * self.size**3
+
+
+@dataclass(frozen=True)
 class SceneConfig:
-    """One humanoid, K objects and the ground."""
+    """One humanoid, K objects, P projectiles and the ground."""
 
     skeleton: Literal["mocap", "parahome"] = "mocap"
     hands: Literal["full", "locked"] = "full"
     """locked: fingers are fixed to the wrist in the clips' mean pose; about five times faster."""
     objects: tuple[BallConfig, ...] = field(default_factory=lambda: (BallConfig(),))
+    projectiles: ProjectileConfig = field(default_factory=ProjectileConfig)
     self_collision: bool = True
     """Whether the humanoid's bodies collide with each other (neighbours and parts of one hand never do)."""
     physics_hz: int = 120

@@ -12,12 +12,13 @@ from envs.scene.contact_sensors import ContactColumns, add_contact_sensors, cont
 from envs.scene.hand_contacts import add_hand_contacts
 from envs.scene.humanoid import add_humanoid
 from envs.scene.objects import add_ball, add_ground
+from envs.scene.projectiles import add_projectiles
 from motions.skeleton import Skeleton, load_skeleton
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One humanoid, K objects and the ground as a MuJoCo model.
+    """One humanoid, K objects, P projectiles and the ground as a MuJoCo model.
 
     locked_pose: (J, 3) exp-maps [rad]; the fingers' rows hold when config.hands is "locked".
     """
@@ -34,6 +35,10 @@ class Scene:
     @property
     def num_objects(self) -> int:
         return len(self.config.objects)
+
+    @property
+    def num_projectiles(self) -> int:
+        return self.config.projectiles.count
 
     @functools.cached_property
     def free_joints(self) -> np.ndarray:
@@ -78,6 +83,7 @@ def build_scene(config: SceneConfig, locked_pose: np.ndarray | None = None) -> S
     add_humanoid(spec, skeleton, pose if config.hands == "locked" else None, config.self_collision)
     for ball in config.objects:
         add_ball(spec, ball)
+    add_projectiles(spec, config.projectiles)
     add_hand_contacts(spec, skeleton, config.objects)
     names = tuple(item.name for item in config.objects)
     add_contact_sensors(spec, skeleton.body_names, names)

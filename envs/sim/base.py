@@ -16,7 +16,8 @@ class SimState:
     """Live state of N humanoids, refreshed in place by every step and every set_state.
 
     Fields as in MotionState, and: body_pos, body_lin_vel, body_ang_vel (N, B, 3), body_quat (N, B, 4) of the
-    body frames in the world; body_force (N, B, 3), object_force (N, K, 3): net contact force [N], world
+    body frames in the world; projectile_pos, projectile_lin_vel, projectile_ang_vel (N, P, 3), projectile_quat
+    (N, P, 4), of boxes that wait above `PARKED_ABOVE` until they are thrown; body_force (N, B, 3), object_force (N, K, 3): net contact force [N], world
     frame; ground_contact (N, B), object_contact (N, B, K): bool, from the engine's contact pairs; diverged
     (N,) bool: the last step or set_state blew up in this row or was given NaN; its values mean nothing (they
     may be NaN) until it is set anew.
@@ -36,6 +37,10 @@ class SimState:
     object_quat: Tensor
     object_lin_vel: Tensor
     object_ang_vel: Tensor
+    projectile_pos: Tensor
+    projectile_quat: Tensor
+    projectile_lin_vel: Tensor
+    projectile_ang_vel: Tensor
     body_force: Tensor
     object_force: Tensor
     ground_contact: Tensor
@@ -46,6 +51,7 @@ class SimState:
     def allocate(num_envs: int, scene: Scene, device: torch.device) -> "SimState":
         """State of N rows, all zero."""
         bodies, joints, objects = scene.skeleton.num_bodies, scene.skeleton.num_joints, scene.num_objects
+        projectiles = scene.num_projectiles
 
         def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.zeros(num_envs, *shape, dtype=dtype, device=device)
@@ -65,12 +71,29 @@ class SimState:
             object_quat=zeros(objects, 4),
             object_lin_vel=zeros(objects, 3),
             object_ang_vel=zeros(objects, 3),
+            projectile_pos=zeros(projectiles, 3),
+            projectile_quat=zeros(projectiles, 4),
+            projectile_lin_vel=zeros(projectiles, 3),
+            projectile_ang_vel=zeros(projectiles, 3),
             body_force=zeros(bodies, 3),
             object_force=zeros(objects, 3),
             ground_contact=zeros(bodies, dtype=torch.bool),
             object_contact=zeros(bodies, objects, dtype=torch.bool),
             diverged=zeros(dtype=torch.bool),
         )
+
+
+@dataclass(frozen=True)
+class Flight:
+    """How R projectiles begin to fly; world frame.
+
+    pos, lin_vel [m/s], ang_vel [rad/s] (R, 3); quat (R, 4).
+    """
+
+    pos: Tensor
+    quat: Tensor
+    lin_vel: Tensor
+    ang_vel: Tensor
 
 
 class Simulator(ABC):
@@ -110,6 +133,21 @@ class Simulator(ABC):
         Forces in these rows: engine `mujoco` gives those of the start; `mujoco_warp` zero until the next
         step, for there a solve for few rows costs as much as one for all.
         """
+
+    def launch(self, rows: Rows, box: Tensor, flight: Flight) -> None:
+        """Puts projectile box (R,) long of the selected rows into flight (R rows); `set_state` parks them all again.
+
+        Only that projectile's part of the state changes; what it touches is known after the next step.
+        """
+        if len(rows) == 0:
+            return
+        for name, values in vars(flight).items():
+            rows.write_one(getattr(self.state, f"projectile_{name}"), box, values)
+        self._launch_projectile(rows, box, flight)
+
+    @abstractmethod
+    def _launch_projectile(self, rows: Rows, box: Tensor, flight: Flight) -> None:
+        """Brings the engine's own coordinates of the launched projectiles up to date."""
 
     @abstractmethod
     def generalized_positions(self) -> Tensor:

@@ -9,7 +9,7 @@ from mujoco.batch import Batch
 from torch import Tensor
 
 from envs.scene.scene import Scene
-from envs.sim.base import Simulator
+from envs.sim.base import Flight, Simulator
 from envs.sim.mujoco_layout import MAX_SPEED, MujocoLayout
 from envs.sim.rows import Rows
 from motions.state import MotionState
@@ -40,6 +40,7 @@ class MujocoSimulator(Simulator):
 
     def step(self, joint_target: Tensor) -> None:
         self._fields["ctrl"].copy_(self._layout.controls(joint_target))
+        self._layout.hold_parked(self._fields["qpos"], self._fields["qvel"])
         # MuJoCo clears a world's counters when it gives the world up: counts of earlier steps must not stay.
         self._batch.warning[:] = 0
         self._batch.step(nstep=self.scene.config.substeps)
@@ -58,6 +59,9 @@ class MujocoSimulator(Simulator):
         self._batch.forward(ids)
         self._refresh(rows.index)
         rows.write(self.state.diverged, self._diverged()[rows.index])  # a start may be bad itself
+
+    def _launch_projectile(self, rows: Rows, box: Tensor, flight: Flight) -> None:
+        self._layout.launch(self._fields["qpos"], self._fields["qvel"], rows, box, flight)
 
     def generalized_positions(self) -> Tensor:
         return self._fields["qpos"].clone()

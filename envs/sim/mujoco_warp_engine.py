@@ -16,7 +16,7 @@ from torch import Tensor
 
 from envs.scene.scene import Scene
 from envs.sim import warp_kernels as kernels
-from envs.sim.base import Simulator
+from envs.sim.base import Flight, Simulator
 from envs.sim.mujoco_layout import MAX_SPEED, MujocoLayout
 from envs.sim.rows import Rows
 from envs.sim.warp_config import WarpConfig, torch_device
@@ -34,6 +34,8 @@ _COUNTED = {
 _LEAST_ROOM = 2048
 # Room per row for pairs that need general convex collision, several kilobytes each: few shapes do.
 _CONVEX_CONTACTS = 4
+# Room for contacts of a projectile in a row: its four corners on the floor, and a body or two.
+_BOX_CONTACTS = 8
 _KEPT = ("body_force", "object_force", "ground_contact", "object_contact", "diverged")
 
 
@@ -62,9 +64,11 @@ class MujocoWarpSimulator(Simulator):
             self._model = mjw.put_model(model)
             self._model.opt.warn_overflow = 0  # printing from kernels is slow; the flags are read
             self._model.opt.graph_conditional = self._wp_device.is_cpu or wp.is_conditional_graph_supported()
-            room = max(num_envs * config.nconmax, _LEAST_ROOM)
+            boxes = scene.num_projectiles
+            room = max(num_envs * (config.nconmax + _BOX_CONTACTS * boxes), _LEAST_ROOM)
             convex = min(room, max(num_envs * _CONVEX_CONTACTS, _LEAST_ROOM))
-            self._data = mjw.make_data(model, num_envs, naconmax=room, naccdmax=convex, njmax=config.njmax)
+            constraints = config.njmax + 4 * _BOX_CONTACTS * boxes
+            self._data = mjw.make_data(model, num_envs, naconmax=room, naccdmax=convex, njmax=constraints)
             self._allocate()
             self._step_graph = self._capture(self._control_step)
             self._start_graph = self._capture(self._start)
@@ -76,6 +80,7 @@ class MujocoWarpSimulator(Simulator):
 
     def step(self, joint_target: Tensor) -> None:
         self._ctrl.copy_(self._layout.controls(joint_target))
+        self._layout.hold_parked(self._qpos, self._qvel)
         self._launch(self._step_graph)
 
     def set_state(self, rows: Rows, start: MotionState) -> None:
@@ -93,6 +98,9 @@ class MujocoWarpSimulator(Simulator):
         self._selected.zero_()
         rows.write(self._selected, True)
         self._launch(self._start_graph)
+
+    def _launch_projectile(self, rows: Rows, box: Tensor, flight: Flight) -> None:
+        self._layout.launch(self._qpos, self._qvel, rows, box, flight)
 
     def generalized_positions(self) -> Tensor:
         return self._qpos.double().cpu()
@@ -196,10 +204,11 @@ class MujocoWarpSimulator(Simulator):
 
     def _read_motion(self) -> None:
         data, out, rows = self._data, self._out, self.num_envs
-        joints = len(self.scene.free_joints)
+        joints, objects = len(self.scene.free_joints), self.scene.num_objects
         for name, count, at, speed_at in (
             ("root", 1, 0, 0),
-            ("object", self.scene.num_objects, 7 + 4 * joints, 6 + 3 * joints),
+            ("object", objects, 7 + 4 * joints, 6 + 3 * joints),
+            ("projectile", self.scene.num_projectiles, 7 + 4 * joints + 7 * objects, 6 + 3 * joints + 6 * objects),
         ):
             wp.launch(
                 kernels.read_free_bodies,
@@ -287,7 +296,8 @@ def _warp_options(model: mujoco.MjModel, config: WarpConfig) -> mujoco.MjModel:
 
 def _slot_of_geom(scene: Scene) -> np.ndarray:
     """Contact slot of every geom, as in `warp_kernels.GROUND`."""
-    slot_of_body = np.full(scene.model.nbody, kernels.GROUND)
+    slot_of_body = np.full(scene.model.nbody, kernels.UNTRACKED)
+    slot_of_body[0] = kernels.GROUND
     tracked = np.concatenate((scene.body_ids, scene.object_ids))
     slot_of_body[tracked] = np.arange(len(tracked))
     return slot_of_body[scene.model.geom_bodyid]

@@ -10,6 +10,8 @@ wp.set_module_options({"enable_backward": False})
 
 GROUND = wp.constant(-1)
 """Contact slot of the ground; bodies have slots 0 .. B-1, objects B .. B+K-1."""
+UNTRACKED = wp.constant(-2)
+"""Contact slot of projectiles, of which no flag tells."""
 _SMALL_ANGLE = wp.constant(1e-4)
 
 
@@ -118,7 +120,7 @@ def _push(
     bodies = body_force.shape[1]
     if slot >= bodies:
         wp.atomic_add(object_force, row, slot - bodies, force)
-    elif slot != GROUND:
+    elif slot >= 0:
         wp.atomic_add(body_force, row, slot, force)
 
 

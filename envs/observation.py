@@ -89,7 +89,7 @@ def humanoid_observation(
     )
     block = torch.cat([part.flatten(1) for part in parts], dim=1)
     turned = block[:, 1:] if force_frame == "heading" else block[:, 1 : -3 * NUM_FINGERTIPS]
-    _turn_into_heading(turned, body_quat[:, 0])
+    turn_into_heading(turned, body_quat[:, 0])
     return block
 
 
@@ -128,11 +128,11 @@ def object_observation(
     beside = torch.cat((root_pos[:, :2], torch.zeros_like(root_pos[:, 2:])), dim=1)[:, None]
     parts = (object_pos - beside, tan_norm(object_quat), object_lin_vel, object_ang_vel)
     block = torch.cat(parts, dim=2).flatten(1)
-    _turn_into_heading(block, root_quat)
+    turn_into_heading(block, root_quat)
     return torch.nn.functional.pad(block, (0, OBJECT_WIDTH * (slots - objects)))
 
 
-def _turn_into_heading(vectors: Tensor, root_quat: Tensor) -> None:
+def turn_into_heading(vectors: Tensor, root_quat: Tensor) -> None:
     """Turns world vectors, (N, 3 V) row by row, into the heading frames of the roots (N, 4), in place.
 
     Number by number and not as a matrix product, which a GPU may round to ten bits (TF32).

@@ -16,6 +16,7 @@ from envs.clips import check_library, load_library
 from envs.config import EnvConfig
 from envs.contacts import Contacts, force_rule_contacts, pair_contacts
 from envs.masked_reward import masked_reward
+from envs.motion_windows import MotionWindows
 from envs.observer import Observer
 from envs.rendering import EnvRenderer
 from envs.reward import REWARDS, object_free_rows
@@ -72,6 +73,12 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.metadata = {**self.metadata, "render_fps": config.scene.control_hz}
         self.render_mode = render_mode
         self._renderer: EnvRenderer | None = None
+        self._motion: MotionWindows | None = None
+
+    def watch_motion(self, length: int) -> MotionWindows:
+        """From the next reset on, info["motion"] (N, W) holds each row's last `length` states before it is reset."""
+        self._motion = MotionWindows(self.library, self.scene, self.num_envs, length)
+        return self._motion
 
     def reset(
         self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
@@ -109,6 +116,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         final_obs = self._observe(self._all_rows)
         done = end.terminated | end.truncated
         diverged = state.diverged.clone()
+        motion = {} if self._motion is None else {"motion": self._motion.push(state, diverged)}
         obs = self._next_episodes(done, final_obs)
         self._observer.remember()
         info = {
@@ -117,6 +125,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             "reward_terms": terms,
             "diverged": diverged,
             "end_reason": end.reason,
+            **motion,
         }
         return obs, reward, end.terminated, end.truncated, info
 
@@ -148,6 +157,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             "sampler": self._starts.sampler.state_dict(),
             "history": self._observer.state_dict(),
             "sim": self.sim.snapshot(),
+            "motion": {} if self._motion is None else self._motion.state_dict(),
         }
         named = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
         return rows | {"generator": self._generator.get_state()} | named
@@ -160,6 +170,8 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._starts.sampler.load_state_dict(_part("sampler", state))
         self._observer.load_state_dict(_part("history", state))
         self.sim.restore(_part("sim", state))
+        if self._motion is not None:
+            self._motion.load_state_dict(_part("motion", state))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Frees engine and renderer."""
@@ -198,7 +210,10 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         for counter in (self.progress, self._returns, self._rewarded_steps):
             rows.write(counter, 0)
         self.sim.set_state(rows, start.state)
-        self._observer.restart(rows, self.library.frame_index(start.clip, start.frame))
+        followed = self.library.frame_index(start.clip, start.frame)
+        self._observer.restart(rows, followed)
+        if self._motion is not None:
+            self._motion.restart(rows, followed)
 
     def _rewards(self, reference: Frames) -> tuple[Tensor, dict[str, Tensor]]:
         """Reward (N,) and its terms; nothing for worlds that diverged, the average for steps without a reference."""

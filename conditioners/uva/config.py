@@ -1,0 +1,140 @@
+"""The shape of a UVA model."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from conditioners.uva.error import UVAError
+
+LATENT_FRAMES = 4
+"""Latent frames in the past, and as many in the future; each stands for four time steps."""
+CHUNK = 16
+"""Actions that are predicted at once, and observations that are looked at."""
+STRIDE = 16
+"""Pixels of one token's side."""
+TEXT_WIDTH = 512
+TEXT_TOKENS = 64
+POOLED = 4
+"""Side of the grid on which an action head sees a frame."""
+
+Mode = Literal["policy_model", "video_model", "dynamic_model", "inverse_model", "full_dynamic_model"]
+MODE_NAMES: tuple[Mode, ...] = typing.get_args(Mode)
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """What turns pictures into latents and back."""
+
+    kind: Literal["kl", "patch"] = "kl"
+    """kl: the published convolutional KL autoencoder. patch: a linear one of each 16 x 16 patch, fitted in seconds."""
+    width: int = 128
+    """Channels of the first level of the KL autoencoder."""
+    channels: int = 16
+    """Numbers a token."""
+    sample: bool = True
+    """Whether latents are drawn from the KL autoencoder's distribution, as published, or are its mean."""
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """Transformer."""
+
+    width: int = 768
+    encoder_depth: int = 12
+    encoder_heads: int = 12
+    decoder_depth: int = 12
+    decoder_heads: int = 12
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Diffusion head."""
+
+    width: int = 1024
+    depth: int = 6
+    steps: int = 100
+    """Denoising steps when sampling."""
+
+
+@dataclass(frozen=True)
+class InputsConfig:
+    """What the model is given beside pictures, and what it predicts beside video."""
+
+    action_dim: int = 2
+    predict_action: bool = True
+    """False for the first stage of training."""
+    history_action: bool = False
+    text: bool = False
+    proprioception: Literal["none", "agent", "umi", "toolhang"] = "none"
+    """agent: agent_pos (2). umi: pose relative to now and to the start, gripper (16). toolhang: end effector (9) and the
+    pictures of a second camera."""
+    predict_proprioception: bool = False
+    predict_wrist: bool = False
+    """Whether the second camera's video is predicted."""
+    text_drop: float = 0.1
+    """How often a text is hidden in training."""
+    history_action_keep: float = 0.5
+    """How often a past action is shown in training."""
+
+    def __post_init__(self) -> None:
+        if self.predict_wrist and self.proprioception != "toolhang":
+            raise UVAError("predict_wrist needs proprioception toolhang, which has a second camera")
+        if self.predict_proprioception and self.proprioception == "none":
+            raise UVAError("predict_proprioception needs proprioception")
+
+
+@dataclass(frozen=True)
+class UVAConfig:
+    """A UVA model. The defaults are those published for PushT (Li et al. 2025, arXiv 2503.00200)."""
+
+    image_size: int = 256
+    """Pixels to which pictures are resized."""
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    video_head: HeadConfig = field(default_factory=HeadConfig)
+    action_head: HeadConfig = field(default_factory=HeadConfig)
+    inputs: InputsConfig = field(default_factory=InputsConfig)
+    temperature: float = 0.95
+    """Factor on the noise of every denoising step."""
+    shift_action: bool = True
+    """True: the first predicted action belongs to the newest observation. False: to the step after it."""
+    random_history: bool = False
+    """Whether training draws which past frames are seen, in place of every fourth."""
+    execute: int = 8
+    """Actions of a chunk that are carried out."""
+
+    def __post_init__(self) -> None:
+        if self.image_size % STRIDE or (self.image_size // STRIDE) ** 2 % POOLED:
+            raise UVAError(f"image_size must be a multiple of {2 * STRIDE}, not {self.image_size}")
+        for part, heads in (("encoder", self.trunk.encoder_heads), ("decoder", self.trunk.decoder_heads)):
+            if self.trunk.width % heads:
+                raise UVAError(f"trunk.{part}_heads {heads} must divide trunk.width {self.trunk.width}")
+        if not 1 <= self.execute <= CHUNK:
+            raise UVAError(f"execute must lie in 1 .. {CHUNK}, not {self.execute}")
+
+    @property
+    def grid(self) -> int:
+        """Tokens of a frame's side."""
+        return self.image_size // STRIDE
+
+    @property
+    def window(self) -> int:
+        """Time steps of one training sample."""
+        return 2 * CHUNK + self.inputs.history_action
+
+
+def from_plain(config_type: type[Config], values: Mapping[str, Any]) -> Config:
+    """A configuration out of mappings, as dataclasses.asdict gives them. Raises UVAError for an unknown key."""
+    hints = typing.get_type_hints(config_type)
+    unknown = set(values) - {item.name for item in dataclasses.fields(typing.cast(Any, config_type))}
+    if unknown:
+        raise UVAError(f"unknown key {sorted(unknown)[0]!r} in the description of a UVA model")
+    opened = {
+        name: from_plain(hints[name], value) if dataclasses.is_dataclass(hints[name]) else value
+        for name, value in values.items()
+    }
+    return config_type(**opened)

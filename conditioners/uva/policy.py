@@ -1,0 +1,102 @@
+"""A UVA model with everything that it needs to act: autoencoder, normaliser, text."""
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from conditioners.uva.autoencoder import Autoencoder, make_autoencoder, resize
+from conditioners.uva.config import UVAConfig
+from conditioners.uva.draws import Draws
+from conditioners.uva.error import UVAError
+from conditioners.uva.frames import HISTORY
+from conditioners.uva.inputs import PROPRIOCEPTION, ModelInput, join_fields
+from conditioners.uva.model import UVAModel
+from conditioners.uva.normaliser import Normaliser
+from conditioners.uva.sampling import sample
+
+
+class Prediction(TypedDict):
+    """action (B, 8, A) to carry out, action_pred (B, 16, A) all of the chunk, raw units; video (B, 4, 3, H, W) in
+    [0, 1] at time steps 4, 8, 12, 16 from now, or None.
+    """
+
+    action: Tensor
+    action_pred: Tensor
+    video: Tensor | None
+
+
+class UVAPolicy(nn.Module):
+    """Looks at 16 observations, gives 16 actions. State: model, vae_model, normalizer."""
+
+    def __init__(self, config: UVAConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = UVAModel(config)
+        self.vae_model = make_autoencoder(config)
+        self.normalizer = Normaliser()
+
+    @torch.no_grad()
+    def predict_action(
+        self, obs: Mapping[str, Tensor], generator: torch.Generator, decode_video: bool = False, iterations: int = 1
+    ) -> Prediction:
+        """What to do next.
+
+        obs: "image" (B, 16, 3, H, W) in [0, 1], oldest first; "text" (B, 512) where the model reads text; the
+        fields of its proprioception (B, 16, W), raw; "action" (B, 16, A), raw, where it reads past actions;
+        "wrist" (B, 16, 3, H, W) where it has a second camera.
+        generator: on the model's device. decode_video: also sample the video, over `iterations`; the action is
+        the same, bit for bit, with and without. The model should be in evaluation mode.
+        Raises UVAError where an observation is missing.
+        """
+        draws = Draws(generator)
+        given = self._observed(obs, draws)
+        mode = "video_model" if decode_video else "policy_model"
+        result = sample(self.model, given, mode, draws, iterations=iterations, temperature=self.config.temperature)
+        if result.action is None:
+            raise UVAError("this UVA model has no action head: it is the first stage of training")
+        action = self.normalizer.restore("action", result.action) if self._scaled("action") else result.action
+        video = None if result.video is None else self.decode(result.video)
+        return {"action": action[:, : self.config.execute], "action_pred": action, "video": video}
+
+    def encode(self, pictures: Tensor, draws: Draws | None = None) -> Tensor:
+        """Latent frames (B, T, C, h, w) of pictures (B, T, 3, H, W) in [0, 1]."""
+        flat = resize(pictures.flatten(0, 1), self.config.image_size)
+        autoencoder: Autoencoder = self.vae_model  # pyright: ignore[reportAssignmentType]
+        chosen = draws if self.config.autoencoder.sample else None
+        return autoencoder.encode(flat, chosen).unflatten(0, pictures.shape[:2])
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures (B, T, 3, H, W) in [0, 1] of latent frames (B, T, C, h, w)."""
+        autoencoder: Autoencoder = self.vae_model  # pyright: ignore[reportAssignmentType]
+        return autoencoder.decode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
+
+    def normalise(self, name: str, value: Tensor) -> Tensor:
+        """A field in the model's units; released models without a normaliser take it raw."""
+        return self.normalizer.normalise(name, value) if self._scaled(name) else value
+
+    def _scaled(self, name: str) -> bool:
+        return name in self.normalizer
+
+    def _observed(self, obs: Mapping[str, Tensor], draws: Draws) -> ModelInput:
+        inputs = self.config.inputs
+        kind = inputs.proprioception
+        felt = {name: self.normalise(name, _observation(obs, name)) for name in PROPRIOCEPTION[kind]}
+        seen = list(HISTORY)
+        history = self.encode(_observation(obs, "image")[:, seen], draws)
+        wrist = self.encode(_observation(obs, "wrist")[:, seen], draws) if kind == "toolhang" else None
+        past = self.normalise("action", _observation(obs, "action")) if inputs.history_action else None
+        return ModelInput(
+            history=history,
+            history_action=past,
+            text=_observation(obs, "text") if inputs.text else None,
+            proprioception=join_fields(felt, PROPRIOCEPTION[kind]) if felt else None,
+            wrist_history=wrist,
+        )
+
+
+def _observation(obs: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in obs:
+        raise UVAError(f"this UVA model needs the observation '{name}' (given: {', '.join(obs) or 'none'})")
+    return obs[name]

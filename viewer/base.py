@@ -2,6 +2,7 @@
 
 viewer.begin(setup)            what is to be seen, again whenever that changes
 viewer.show(moments)           once a step, one moment for each figure
+viewer.idle()                  now and then while nothing moves
 viewer.closed                  the audience has left
 viewer.close()                 finish; also the end of a `with` block
 """
@@ -11,16 +12,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from envs.drawing.look import ObjectLook
+import numpy as np
+
+from envs.drawing.look import Colour, ObjectLook
 from envs.drawing.pose import Pose
 from motions.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Track:
+    """A path in space, known beforehand: points (T, 3) [m]."""
+
+    points: np.ndarray
+    colour: Colour
 
 
 @dataclass(frozen=True)
 class Setup:
     """What is about to be shown: figures of one skeleton with objects, `steps` moments of each, dt [s] apart.
 
-    ghost: whether moments carry one.
+    ghost: whether moments carry one. projectiles: boxes that may be thrown, in the order of `Pose.projectile_pos`.
+    tracks: paths to draw on the floor and in the air.
     """
 
     skeleton: Skeleton
@@ -29,6 +41,8 @@ class Setup:
     dt: float
     steps: int
     ghost: bool = False
+    projectiles: tuple[ObjectLook, ...] = ()
+    tracks: tuple[Track, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,9 @@ class Viewer(ABC):
     @abstractmethod
     def show(self, moments: Sequence[Moment]) -> None:
         """Shows the next step, one moment for each of setup.figures; returns when the next may come."""
+
+    def idle(self) -> None:  # noqa: B027 - files have no audience
+        """Called every few hundredths of a second while nothing moves, so that the audience can go on looking."""
 
     @property
     def closed(self) -> bool:

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 from viewer.base import Moment
 
 _INK, _FAINT, _PAPER = (20, 26, 34), (70, 80, 92), (255, 255, 255)
-_LABEL_ON, _TOUCH_ON, _OFF = (237, 115, 30), (0, 160, 225), (216, 221, 227)
-_LANES = (("label", _LABEL_ON), ("touch", _TOUCH_ON))
+LABEL_ON, TOUCH_ON, OFF = (237, 115, 30), (0, 160, 225), (216, 221, 227)
+_LANES = (("label", LABEL_ON), ("touch", TOUCH_ON))
 
 
 class ContactHistory:
@@ -82,14 +82,14 @@ def _strip(draw: ImageDraw.ImageDraw, size: tuple[int, int], history: ContactHis
     for row, (name, colour) in enumerate(_LANES):
         y = top + row * (lane + pad)
         draw.text((pad, y + lane / 2), name, font=_font(unit), fill=_FAINT, anchor="lm")
-        draw.rectangle((left, y, right, y + lane - 1), fill=_OFF)
-        for start, end in _runs(history.on[row, : history.count]):
+        draw.rectangle((left, y, right, y + lane - 1), fill=OFF)
+        for start, end in runs(history.on[row, : history.count]):
             draw.rectangle((left + start * step, y, left + end * step, y + lane - 1), fill=colour)
     now = left + history.count * step
     draw.line((now, top - pad // 2, now, size[1] - pad // 2), fill=_INK, width=max(1, unit // 8))
 
 
-def _runs(on: np.ndarray) -> list[tuple[int, int]]:
+def runs(on: np.ndarray) -> list[tuple[int, int]]:
     """Stretches [start, end) in which on (T,) bool is set."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], on.astype(np.int8), [0]))))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""The viewer in a browser: a page served by viser."""

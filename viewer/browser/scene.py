@@ -1,0 +1,145 @@
+"""Draws figures into the page's scene: meshes once, then only where they are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import trimesh
+import viser
+
+from envs.drawing.look import GHOST_COLOUR
+from envs.drawing.pose import Pose
+from viewer.base import Moment, Setup, Track
+from viewer.browser.parts import Parts, Primitive, figure_parts, rgb
+
+_WORLD = "/world"
+_FLOOR, _CELL, _SECTION = (226, 230, 235), (205, 210, 216), (172, 179, 187)
+_GHOST_OPACITY = 0.35
+_TRACK_WIDTH = 2.5  # [pixels]
+_OUT_OF_SIGHT = np.array((0.0, 0.0, -1000.0), dtype=np.float32)
+
+
+class BrowserScene:
+    """The floor and the figures. All of it stands in a world that `centre` moves under the audience's cameras."""
+
+    def __init__(self, server: viser.ViserServer):
+        self._server = server
+        self._meshes = _primitives()
+        self._figures: list[_Batch] = []
+        self._ghosts: list[_Batch] = []
+        self._tracks: list[viser.LineSegmentsHandle] = []
+        self._world = server.scene.add_frame(_WORLD, show_axes=False)
+        _lay_the_floor(server)
+
+    def begin(self, setup: Setup) -> None:
+        """Sends the meshes and tracks of another setup."""
+        for handle in (*self._figures, *self._ghosts, *self._tracks):
+            handle.remove()
+        parts = figure_parts(setup.skeleton, setup.objects)
+        self._figures = [self._batch(setup, name, part, None) for name, part in parts.items()]
+        ghosts = parts.items() if setup.ghost else ()
+        self._ghosts = [self._batch(setup, name, part, _GHOST_OPACITY) for name, part in ghosts]
+        self._tracks = [self._track(index, track) for index, track in enumerate(setup.tracks)]
+
+    def show(self, moments: Sequence[Moment]) -> None:
+        """Moves the figures and their ghosts."""
+        with self._server.atomic():
+            for batch in self._figures:
+                batch.move([moment.pose for moment in moments])
+            for batch in self._ghosts:
+                batch.move([moment.ghost for moment in moments])
+
+    def show_tracks(self, visible: bool) -> None:
+        """Whether the paths are drawn."""
+        for handle in self._tracks:
+            handle.visible = visible
+
+    def centre(self, point: np.ndarray) -> None:
+        """Puts a point of the floor (2,) [m] under the middle of the view."""
+        self._world.position = (-float(point[0]), -float(point[1]), 0.0)
+
+    def _batch(self, setup: Setup, name: Primitive, parts: Parts, opacity: float | None) -> "_Batch":
+        kind = "figure" if opacity is None else "ghost"
+        return _Batch(self._server, f"{_WORLD}/{kind}/{name}", self._meshes[name], parts, setup.figures, opacity)
+
+    def _track(self, index: int, track: Track) -> viser.LineSegmentsHandle:
+        points = np.stack((track.points[:-1], track.points[1:]), axis=1).astype(np.float32)
+        return self._server.scene.add_line_segments(
+            f"{_WORLD}/tracks/{index}", points=points, colors=rgb(track.colour), line_width=_TRACK_WIDTH
+        )
+
+
+class _Batch:
+    """All parts of one primitive of all figures: one mesh, and a pose, size and colour for each part."""
+
+    def __init__(
+        self,
+        server: viser.ViserServer,
+        name: str,
+        mesh: trimesh.Trimesh,
+        parts: Parts,
+        figures: int,
+        opacity: float | None,
+    ):
+        self._parts, self._ghost = parts, opacity is not None
+        own = np.tile(rgb(GHOST_COLOUR), (len(parts.owner), 1)) if self._ghost else parts.colour
+        self._colours = colours = np.tile(own, (figures, 1))
+        self._handle = server.scene.add_batched_meshes_simple(
+            name,
+            vertices=mesh.vertices,
+            faces=mesh.faces,
+            batched_positions=np.tile(_OUT_OF_SIGHT, (len(colours), 1)),
+            batched_wxyzs=np.tile((1.0, 0.0, 0.0, 0.0), (len(colours), 1)),
+            batched_scales=np.tile(parts.scale, (figures, 1)),
+            batched_colors=colours,
+            opacity=opacity,
+            lod="off",
+            cast_shadow=not self._ghost,
+            receive_shadow=False,
+        )
+
+    def move(self, poses: Sequence[Pose | None]) -> None:
+        """Puts every figure where its pose says; None is out of sight."""
+        placed = [self._place(pose) for pose in poses]
+        self._handle.batched_positions = np.concatenate([position for position, _ in placed])
+        self._handle.batched_wxyzs = np.concatenate([quat for _, quat in placed])
+        if self._ghost:
+            return
+        colours = np.concatenate([self._parts.dye(pose) for pose in poses if pose is not None])
+        if not np.array_equal(colours, self._colours):
+            self._colours = colours
+            self._handle.batched_colors = colours
+
+    def remove(self) -> None:
+        """Takes them off the scene."""
+        self._handle.remove()
+
+    def _place(self, pose: Pose | None) -> tuple[np.ndarray, np.ndarray]:
+        if pose is not None:
+            return self._parts.place(pose)
+        parts = len(self._parts.owner)
+        return np.tile(_OUT_OF_SIGHT, (parts, 1)), np.tile(np.float32((1, 0, 0, 0)), (parts, 1))
+
+
+def _lay_the_floor(server: viser.ViserServer) -> None:
+    server.scene.add_grid(
+        f"{_WORLD}/floor",
+        width=60.0,
+        height=60.0,
+        cell_size=0.5,
+        section_size=1.0,
+        cell_color=_CELL,
+        section_color=_SECTION,
+        fade_distance=30.0,
+        shadow_opacity=0.3,
+        plane_color=_FLOOR,
+        plane_opacity=1.0,
+    )
+
+
+def _primitives() -> dict[Primitive, trimesh.Trimesh]:
+    """Of size 1, coarse enough for a browser without a GPU."""
+    return {
+        "sphere": trimesh.creation.uv_sphere(radius=1.0, count=[10, 14]),
+        "cylinder": trimesh.creation.cylinder(radius=1.0, height=2.0, sections=14),
+        "box": trimesh.creation.box(extents=(2.0, 2.0, 2.0)),
+    }

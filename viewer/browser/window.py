@@ -1,0 +1,84 @@
+"""The browser viewer: scene and panel of one page, seen by any number of tabs."""
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import viser
+
+from viewer.base import Moment, Setup, Viewer
+from viewer.browser.scene import BrowserScene
+from viewer.browser.server import close_server
+from viewer.pace import Pacer
+
+_FOLLOW = 0.15  # share of the way to the followed figure that the view goes in a step
+_JUMP = 1.0  # a figure that is farther from the view than this has been put somewhere else [m]
+_CAMERA, _LOOK_AT = (2.1, 2.1, 1.5), (0.0, 0.0, 0.85)
+_REFRESH = 0.05  # between two refreshes of the panel [s]
+
+
+class Panel(Protocol):
+    """The side of a page: what the audience reads there and asks for."""
+
+    followed: int | None
+    """Figure that the view stays with; None leaves it where it is."""
+    tracks: bool
+    """Whether paths are drawn."""
+
+    def begin(self, setup: Setup) -> None:
+        """Another setup follows."""
+
+    def note(self, moments: Sequence[Moment]) -> None:
+        """Another step is shown."""
+
+    def refresh(self, pacer: Pacer) -> None:
+        """Writes what is new; called a few times a second."""
+
+
+class BrowserViewer(Viewer):
+    """Shows figures in a page. It is never closed: tabs come and go."""
+
+    def __init__(self, server: viser.ViserServer, panel: Panel):
+        self._server, self._panel = server, panel
+        self._scene = BrowserScene(server)
+        self._pacer = Pacer(1.0)
+        self._middle = np.full(2, np.inf)
+        self._refreshed = 0.0
+        server.initial_camera.position = _CAMERA
+        server.initial_camera.look_at = _LOOK_AT
+
+    def begin(self, setup: Setup) -> None:
+        self._scene.begin(setup)
+        self._pacer = Pacer(setup.dt)
+        self._panel.begin(setup)
+
+    def show(self, moments: Sequence[Moment]) -> None:
+        self._scene.show(moments)
+        self._follow(moments)
+        self._panel.note(moments)
+        self._refresh()
+        self._pacer.wait()
+
+    def idle(self) -> None:
+        self._pacer.rest()
+        self._refresh()
+
+    def close(self) -> None:
+        close_server(self._server)
+
+    def _follow(self, moments: Sequence[Moment]) -> None:
+        followed = self._panel.followed
+        if followed is None:
+            return
+        root = moments[min(followed, len(moments) - 1)].pose.body_pos[0, :2]
+        away = root - self._middle
+        self._middle = root if not np.linalg.norm(away) < _JUMP else self._middle + _FOLLOW * away
+        self._scene.centre(self._middle)
+
+    def _refresh(self) -> None:
+        now = time.perf_counter()
+        if now - self._refreshed >= _REFRESH:
+            self._refreshed = now
+            self._scene.show_tracks(self._panel.tracks)
+            self._panel.refresh(self._pacer)

@@ -34,7 +34,7 @@ class FollowCamera:
     """
 
     def __init__(self, skeleton: Skeleton, aspect: float, azimuth: float | None = None, room_right: float = 0.0):
-        self._hips = _hips(skeleton)
+        self._hips = hips_of(skeleton)
         self._room_right = room_right
         self._half_height = math.tan(math.radians(FIELD_OF_VIEW) / 2)
         self._half_width = self._half_height * aspect
@@ -68,23 +68,11 @@ class FollowCamera:
         if self._fixed_azimuth is not None:
             self.view.azimuth = self._fixed_azimuth
             return
-        left = pose.body_pos[self._hips[0]] - pose.body_pos[self._hips[1]]
-        facing = math.degrees(math.atan2(-left[0], left[1]))
-        self.view.azimuth = facing + 180.0 - _QUARTER_VIEW
+        self.view.azimuth = quarter_view(self._hips, pose)
 
     def _frame(self, root: np.ndarray, pose: Pose) -> np.ndarray:
         """Where to look, relative to the root's place on the floor, and from how far: (4,) [m]."""
-        turn, tilt = math.radians(self.view.azimuth), math.radians(self.view.elevation)
-        ahead = np.array((math.cos(turn) * math.cos(tilt), math.sin(turn) * math.cos(tilt), math.sin(tilt)))
-        right, up = self.right, np.cross(self.right, ahead)
-        seen = self._seen(root, pose)
-        across, above, depth = seen @ right, seen @ up, seen @ ahead
-        middle_across, middle_above = (across.min() + across.max()) / 2, (above.min() + above.max()) / 2
-        # A point is in the picture if it lies within the cone of sight at its own depth.
-        wide = np.abs(across - middle_across) / self._half_width - depth
-        high = np.abs(above - middle_above) / self._half_height - depth
-        distance = np.clip(_MARGIN * max(wide.max(), high.max()), _NEAREST, _FARTHEST)
-        return np.append(middle_across * right + middle_above * up, distance)
+        return np.append(*fit_view(self._seen(root, pose), self.view, self._half_width, self._half_height, _FARTHEST))
 
     def _seen(self, root: np.ndarray, pose: Pose) -> np.ndarray:
         """Points (P, 3) that must be in the picture, relative to the root's place on the floor [m]."""
@@ -99,11 +87,38 @@ class FollowCamera:
         return np.array([*points, farthest + self._room_right * self.right])
 
 
+def quarter_view(hips: tuple[int, int], pose: Pose) -> float:
+    """Direction of view [degrees] that shows a pose from its front right. hips: body indices, left and right."""
+    left = pose.body_pos[hips[0]] - pose.body_pos[hips[1]]
+    facing = math.degrees(math.atan2(-left[0], left[1]))
+    return facing + 180.0 - _QUARTER_VIEW
+
+
+def fit_view(
+    points: np.ndarray, view: mujoco.MjvCamera, half_width: float, half_height: float, farthest: float
+) -> tuple[np.ndarray, float]:
+    """Where to look (3,) and from how far [m] so that points (P, 3) are in the picture, in view's direction.
+
+    half_width, half_height: half of the picture at a distance of 1 m [m].
+    """
+    turn, tilt = math.radians(view.azimuth), math.radians(view.elevation)
+    ahead = np.array((math.cos(turn) * math.cos(tilt), math.sin(turn) * math.cos(tilt), math.sin(tilt)))
+    right = np.array((math.sin(turn), -math.cos(turn), 0.0))
+    up = np.cross(right, ahead)
+    across, above, depth = points @ right, points @ up, points @ ahead
+    middle_across, middle_above = (across.min() + across.max()) / 2, (above.min() + above.max()) / 2
+    # A point is in the picture if it lies within the cone of sight at its own depth.
+    wide = np.abs(across - middle_across) / half_width - depth
+    high = np.abs(above - middle_above) / half_height - depth
+    distance = np.clip(_MARGIN * max(wide.max(), high.max()), _NEAREST, farthest)
+    return middle_across * right + middle_above * up, float(distance)
+
+
 def _share(dt: float, lag: float) -> float:
     return 1.0 - math.exp(-dt / lag)
 
 
-def _hips(skeleton: Skeleton) -> tuple[int, int]:
+def hips_of(skeleton: Skeleton) -> tuple[int, int]:
     """Body indices of the left and the right hip."""
     hips = [index for index, name in enumerate(skeleton.body_names) if name.endswith("Hip")]
     left = next(index for index in hips if skeleton.body_names[index].startswith(("L", "jL")))

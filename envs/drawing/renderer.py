@@ -24,9 +24,7 @@ class PoseRenderer:
     """
 
     def __init__(self, skeleton: Skeleton, objects: Sequence[ObjectLook], width: int, height: int, ghost: bool = False):
-        if min(width, height) < _SMALLEST or max(width, height) > _LARGEST:
-            limits = f"{_SMALLEST} to {_LARGEST} pixels a side"
-            raise UserError(f"picture size {width} x {height}: expected {limits}")
+        check_size(width, height)
         self._stage = Stage(skeleton, objects, ghost)
         self._has_ghost = ghost
         buffer = self._stage.model.vis.global_
@@ -52,7 +50,7 @@ class PoseRenderer:
                 geom.category = mujoco.mjtCatBit.mjCAT_DECOR  # casts no shadow
         sun = scene.lights[1]  # 0 is the headlight
         # The sun stands over the camera's shoulder; shadows are drawn around the point it looks at.
-        sun.dir = _sun_direction(view.azimuth)
+        sun.dir = sun_direction(view.azimuth)
         sun.pos = view.lookat - _SUN_DISTANCE * sun.dir
         return self._renderer.render()
 
@@ -61,7 +59,14 @@ class PoseRenderer:
         self._renderer.close()
 
 
-def _sun_direction(azimuth: float) -> np.ndarray:
+def check_size(width: int, height: int) -> None:
+    """Raises UserError for a picture that cannot be drawn."""
+    if min(width, height) < _SMALLEST or max(width, height) > _LARGEST:
+        limits = f"{_SMALLEST} to {_LARGEST} pixels a side"
+        raise UserError(f"picture size {width} x {height}: expected {limits}")
+
+
+def sun_direction(azimuth: float) -> np.ndarray:
     """Where the light shines to, for a camera that looks along azimuth [degrees]."""
     turn = math.radians(azimuth - 40.0)
     light = np.array((0.85 * math.cos(turn), 0.85 * math.sin(turn), -1.0))

@@ -8,21 +8,10 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 
-from envs.drawing.look import (
-    BALL_SEAM,
-    BODY,
-    FLOOR,
-    GHOST_ALPHA,
-    GHOST_COLOUR,
-    HAND,
-    HORIZON,
-    OBJECTS,
-    TOUCH,
-    ZENITH,
-    Colour,
-    ObjectLook,
-)
+from envs.drawing.appearance import Appearance
+from envs.drawing.look import BALL_SEAM, GHOST_ALPHA, GHOST_COLOUR, OBJECTS, TOUCH, Colour, ObjectLook
 from envs.drawing.pose import Pose
+from envs.drawing.proportions import body_group, shaped_pose, shaped_skeleton
 from motions.skeleton import Shape, Skeleton
 
 MAIN, GHOST = "main", "ghost"
@@ -34,17 +23,28 @@ CHANGES_COLOUR, KEEPS_COLOUR = 0, 1  # geom groups
 class Stage:
     """A main figure, and a ghost figure where asked for: a humanoid and its objects each, posed by `place`.
 
-    model and data are MuJoCo's; only poses and colours change.
+    model and data are MuJoCo's; only poses and colours change. appearance: of everything but the ghost's
+    colours. plain: few facets and no smoothing of edges, for many small pictures.
     """
 
-    def __init__(self, skeleton: Skeleton, objects: Sequence[ObjectLook], ghost: bool = False):
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        objects: Sequence[ObjectLook],
+        ghost: bool = False,
+        appearance: Appearance | None = None,
+        plain: bool = False,
+    ):
+        appearance = appearance or Appearance()
         self._figures = (MAIN, GHOST) if ghost else (MAIN,)
+        self._skeleton, self._shaped = skeleton, shaped_skeleton(skeleton, appearance.proportions)
         spec = mujoco.MjSpec()
-        _set_the_scene(spec)
+        _set_the_scene(spec, appearance, plain)
         for figure in self._figures:
-            _add_humanoid(spec, figure, skeleton)
+            _add_humanoid(spec, figure, self._shaped, appearance)
             for index, look in enumerate(objects):
-                _add_object(spec, figure, index, look)
+                colour = appearance.ball if index == 0 else OBJECTS[index % len(OBJECTS)]
+                _add_object(spec, figure, index, look, colour)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self._parts = skeleton.num_bodies + len(objects)
@@ -60,6 +60,7 @@ class Stage:
         if pose is None:
             self.model.geom_rgba[mine, 3] = 0.0
             return
+        pose = shaped_pose(self._skeleton, self._shaped, pose)
         self.data.mocap_pos[parts] = np.concatenate((pose.body_pos, pose.object_pos))
         if offset is not None:
             self.data.mocap_pos[parts] += offset
@@ -74,16 +75,18 @@ class Stage:
         mujoco.mj_camlight(self.model, self.data)
 
 
-def _set_the_scene(spec: mujoco.MjSpec) -> None:
+def _set_the_scene(spec: mujoco.MjSpec, look: Appearance, plain: bool) -> None:
     visual = spec.visual
     visual.global_.fovy = FIELD_OF_VIEW
     # Software OpenGL pays for every facet.
-    visual.quality.numslices, visual.quality.numstacks = 16, 8
+    visual.quality.numslices, visual.quality.numstacks = (8, 4) if plain else (16, 8)
     visual.quality.shadowsize = 2048
-    visual.headlight.ambient = (0.38, 0.38, 0.40)
-    visual.headlight.diffuse = (0.25, 0.25, 0.25)
+    if plain:
+        visual.quality.offsamples = 0
+    visual.headlight.ambient = (0.38 * look.light, 0.38 * look.light, 0.40 * look.light)
+    visual.headlight.diffuse = (0.25 * look.light,) * 3
     visual.headlight.specular = (0.0, 0.0, 0.0)
-    visual.rgba.haze = (*HORIZON, 1.0)
+    visual.rgba.haze = (*look.horizon, 1.0)
     # Clip planes and the area with shadows are multiples of the extent.
     spec.stat.extent, spec.stat.center = 3.0, (0.0, 0.0, 1.0)
     visual.map.znear, visual.map.zfar = 0.02, 40.0
@@ -91,8 +94,8 @@ def _set_the_scene(spec: mujoco.MjSpec) -> None:
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=ZENITH,
-        rgb2=HORIZON,
+        rgb1=look.zenith,
+        rgb2=look.horizon,
         width=256,
         height=256,
     )
@@ -100,8 +103,8 @@ def _set_the_scene(spec: mujoco.MjSpec) -> None:
         name="floor",
         type=mujoco.mjtTexture.mjTEXTURE_2D,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
-        rgb1=FLOOR[0],
-        rgb2=FLOOR[1],
+        rgb1=look.floor[0],
+        rgb2=look.floor[1],
         width=512,
         height=512,
     )
@@ -109,23 +112,32 @@ def _set_the_scene(spec: mujoco.MjSpec) -> None:
     floor.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "floor"
     spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0, 0, 0.5), material="floor")
     spec.worldbody.add_light(
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, diffuse=(0.5, 0.5, 0.48), specular=(0.25, 0.25, 0.25)
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        diffuse=(0.5 * look.light, 0.5 * look.light, 0.48 * look.light),
+        specular=(0.25, 0.25, 0.25),
     )
 
 
-def _add_humanoid(spec: mujoco.MjSpec, figure: str, skeleton: Skeleton) -> None:
+def _add_humanoid(spec: mujoco.MjSpec, figure: str, skeleton: Skeleton, look: Appearance) -> None:
     """The collision shapes, joined by bones so that they do not hang in the air."""
     bodies = [spec.worldbody.add_body(name=f"{figure}/{body.name}", mocap=True) for body in skeleton.bodies]
     trunk = _trunk(skeleton)
     for index, body in enumerate(skeleton.bodies):
-        colour = _rgba(HAND if index in skeleton.hands else BODY, figure)
+        colour = _rgba(_body_colour(skeleton, index, look), figure)
         _add_shape(bodies[index], body.shape, colour)
         if index in skeleton.fingers:
             continue  # a finger's own shape reaches to the next
         for child, other in enumerate(skeleton.bodies):
             if other.parent == index:
-                radius = _TRUNK_BONE if {index, child} <= trunk else _bone_radius(body.shape)
+                thick = look.proportions.thickness
+                radius = _TRUNK_BONE * thick if {index, child} <= trunk else _bone_radius(body.shape, thick)
                 _add_bone(bodies[index], other.offset, radius, colour)
+
+
+def _body_colour(skeleton: Skeleton, index: int, look: Appearance) -> Colour:
+    if index in skeleton.hands:
+        return look.hands
+    return look.legs if body_group(skeleton, index) == "leg" else look.body
 
 
 def _trunk(skeleton: Skeleton) -> set[int]:
@@ -138,8 +150,8 @@ def _trunk(skeleton: Skeleton) -> set[int]:
     return set.intersection(*(ancestors(hand) for hand in skeleton.hands))
 
 
-def _bone_radius(shape: Shape) -> float:
-    return 0.8 * shape.size[0] if shape.type == "capsule" else _BONE
+def _bone_radius(shape: Shape, thickness: float) -> float:
+    return 0.8 * shape.size[0] if shape.type == "capsule" else thickness * _BONE
 
 
 def _add_shape(element: mujoco.MjsBody, shape: Shape, rgba: Sequence[float]) -> None:
@@ -159,9 +171,9 @@ def _add_bone(parent: mujoco.MjsBody, offset: Sequence[float], radius: float, rg
         parent.add_geom(type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=(radius, 0, 0), fromto=(0, 0, 0, *offset), rgba=rgba)
 
 
-def _add_object(spec: mujoco.MjSpec, figure: str, index: int, look: ObjectLook) -> None:
+def _add_object(spec: mujoco.MjSpec, figure: str, index: int, look: ObjectLook, colour: Colour) -> None:
     element = spec.worldbody.add_body(name=f"{figure}/object{index}", mocap=True)
-    rgba = _rgba(OBJECTS[index % len(OBJECTS)], figure)
+    rgba = _rgba(colour, figure)
     if look.shape == "box":
         element.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=look.size, pos=look.centre, rgba=rgba)
         return

@@ -1,0 +1,144 @@
+"""The published forward model: a diffusion network that edits the current picture as z says.
+
+Source: arXiv 2505.08787, repository KimHanjung/UniSkill; the network and its noise are InstructPix2Pix's.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from conditioners.uniskill.forward import DiffusionConfig, ForwardDynamics, stage_kwargs
+from conditioners.uniskill.guidance import guidance_masks, sample, scheduler
+from motions.errors import UserError
+
+SCALING = 0.18215
+"""Factor of the latents of Stable Diffusion 1.x; the condition's latents are not scaled."""
+_REDUCTION = 8
+_LATENT_CHANNELS = 4
+_VALIDATION_STEPS = 10
+# Pull towards z and towards the current picture in validation pictures.
+_GUIDANCE, _IMAGE_GUIDANCE = 7.5, 2.5
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What is random in a step, for B samples. times: (B,) long. noise: like the latents. keep: (B,) uniform, see
+    `guidance_masks`.
+    """
+
+    times: Tensor
+    noise: Tensor
+    keep: Tensor
+
+
+class DiffusionForward(ForwardDynamics):
+    """The FSD: denoises the next picture's latents beside the current one's, under the context token.
+
+    unet: trained. The autoencoder is frozen and no part of the state; without one the latents are the pixels.
+    """
+
+    def __init__(self, config: DiffusionConfig, resolution: int, context_dim: int) -> None:
+        super().__init__()
+        self._frozen = [load_autoencoder(config.autoencoder)] if config.autoencoder else []
+        channels, reduction = (_LATENT_CHANNELS, _REDUCTION) if self._frozen else (3, 1)
+        self.unet = make_unet(config, context_dim, channels, resolution // reduction)
+        self._noise = scheduler("ddpm")
+
+    def loss(
+        self, now: Tensor, following: Tensor, context: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        latents, condition = self.encode(following, generator), self.encode_condition(now)
+        batch, device = len(now), now.device
+        draws = Draws(
+            torch.randint(len(self._noise.alphas_cumprod), (batch,), generator=generator, device=device),
+            torch.randn(latents.shape, generator=generator, device=device),
+            torch.rand(batch, generator=generator, device=device),
+        )
+        return functional.mse_loss(self.predict_noise(latents, condition, context, draws), draws.noise), {}
+
+    def predict_noise(self, latents: Tensor, condition: Tensor, context: Tensor, draws: Draws) -> Tensor:
+        """The network's guess of the noise in training, with the masks of the guidance."""
+        noisy = self._noise.add_noise(latents, draws.noise, draws.times)  # pyright: ignore[reportArgumentType]
+        keep_context, keep_condition = guidance_masks(draws.keep)
+        return self._denoise(torch.cat([noisy, condition * keep_condition], 1), draws.times, context * keep_context)
+
+    def predict(self, now: Tensor, context: Tensor, generator: torch.Generator) -> Tensor:
+        steps = scheduler("ddim")
+        steps.set_timesteps(_VALIDATION_STEPS, device=now.device)
+        condition = self.encode_condition(now)
+        noise = torch.randn(condition.shape, generator=generator, device=now.device)
+        latents = sample(self._denoise, steps, context, condition, noise, _GUIDANCE, _IMAGE_GUIDANCE)
+        return self.decode(latents)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Scaled latents of pictures in 0 .. 1, drawn from the autoencoder's distribution."""
+        if not self._frozen:
+            return 2 * images - 1
+        posterior = self._autoencoder(images).encode(2 * images - 1).latent_dist  # pyright: ignore
+        eps = torch.randn(posterior.mean.shape, generator=generator, device=images.device)
+        return (posterior.mean + posterior.std * eps) * SCALING
+
+    @torch.no_grad()
+    def encode_condition(self, images: Tensor) -> Tensor:
+        """Likeliest latents of pictures in 0 .. 1, not scaled: the convention of InstructPix2Pix."""
+        if not self._frozen:
+            return 2 * images - 1
+        return self._autoencoder(images).encode(2 * images - 1).latent_dist.mode()  # pyright: ignore
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures in 0 .. 1 of scaled latents."""
+        images = self._autoencoder(latents).decode(latents / SCALING).sample if self._frozen else latents  # pyright: ignore
+        return (images / 2 + 0.5).clamp(0, 1)
+
+    def _denoise(self, inputs: Tensor, times: Tensor, context: Tensor) -> Tensor:
+        return self.unet(inputs, times, context, return_dict=False)[0]
+
+    def _autoencoder(self, like: Tensor) -> AutoencoderKL:
+        return self._frozen[0].to(like.device)  # pyright: ignore[reportArgumentType]
+
+
+def make_unet(config: DiffusionConfig, context_dim: int, latent_channels: int, size: int) -> UNet2DConditionModel:
+    """The network with new weights; for latents (B, latent_channels, size, size)."""
+    return UNet2DConditionModel(
+        sample_size=size,
+        in_channels=2 * latent_channels,
+        out_channels=latent_channels,
+        cross_attention_dim=context_dim,
+        attention_head_dim=config.heads,
+        block_out_channels=config.channels,
+        layers_per_block=config.layers_per_block,
+        norm_num_groups=config.norm_groups,
+        **stage_kwargs(config),
+    )
+
+
+def make_autoencoder(
+    channels: tuple[int, ...] = (128, 256, 512, 512), layers_per_block: int = 2, norm_groups: int = 32
+) -> AutoencoderKL:
+    """The autoencoder with new weights; by default as Stable Diffusion 1.x has it."""
+    return AutoencoderKL(
+        block_out_channels=channels,
+        layers_per_block=layers_per_block,
+        norm_num_groups=norm_groups,
+        latent_channels=_LATENT_CHANNELS,
+        down_block_types=("DownEncoderBlock2D",) * len(channels),
+        up_block_types=("UpDecoderBlock2D",) * len(channels),
+        scaling_factor=SCALING,
+    )
+
+
+def load_autoencoder(source: str) -> nn.Module:
+    """A frozen autoencoder from a folder (itself or its `vae`) or a hub id. Raises UserError where it is not there."""
+    subfolder = "vae" if not Path(source).is_dir() or (Path(source) / "vae").is_dir() else None
+    try:
+        model = AutoencoderKL.from_pretrained(source, subfolder=subfolder, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"autoencoder {source}: cannot be loaded ({reason})") from None
+    return model.eval().requires_grad_(False)

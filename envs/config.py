@@ -8,6 +8,7 @@ from envs.reward import RewardWeights, RotationDifference
 from envs.scene.config import SceneConfig
 from envs.sim.warp_config import WarpConfig
 from envs.termination import FALL_HEIGHT, GET_UP_SKILL
+from envs.throw_config import ThrowConfig
 from hist_encoder.features import ReferenceHeading
 from motions.errors import UserError
 from motions.skills import OBJECTLESS_SKILLS
@@ -109,6 +110,8 @@ class EnvConfig:
     condition: ConditionConfig = field(default_factory=ConditionConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
+    throw: ThrowConfig = field(default_factory=ThrowConfig)
+    """How `env.throw` throws the boxes of `scene.projectiles`."""
     start: StartConfig = field(default_factory=StartConfig)
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)

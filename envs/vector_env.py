@@ -25,6 +25,7 @@ from envs.sim import engine_device, make_simulator
 from envs.sim.rows import Rows
 from envs.start import EpisodeStarts
 from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
+from envs.throwing import Thrower
 from motions.frames import Frames
 from motions.library import MotionLibrary
 
@@ -61,6 +62,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._observer = Observer(config, self.sim, self._conditioner, self.library)
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         self._starts = EpisodeStarts(config, self.library, self.scene, self._generator)
+        self._thrower = Thrower(self.sim, config.throw, config.seed)
         self._reward = REWARDS[config.reward.kind]
         self._set_spaces()
         self._set_indices()
@@ -89,7 +91,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         of drawn ones; "skill" (N,) long, skill ids to ask for in place of those of the clips.
         """
         if seed is not None:
-            self._generator.manual_seed(seed if isinstance(seed, int) else seed[0])
+            first = seed if isinstance(seed, int) else seed[0]
+            self._generator.manual_seed(first)
+            self._thrower.seed(first)
         options = options or {}
         rows = Rows.of(torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
         self._restart(rows, options.get("start"))
@@ -129,6 +133,15 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         }
         return obs, reward, end.terminated, end.truncated, info
 
+    def throw(self, selected: Tensor | None = None) -> None:
+        """Throws the next box of `config.scene.projectiles` at the rows selected (N,) bool; at all where None.
+
+        It flies from the next step on, as `config.throw` says, and lies about until the row restarts or its turn
+        comes again. Raises UserError where the scene has no boxes.
+        """
+        everyone = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
+        self._thrower.throw(everyone if selected is None else selected)
+
     def render(self) -> tuple[np.ndarray, ...] | None:
         """N pictures (height, width, 3) uint8 of the present state where render_mode is "rgb_array"."""
         if self.render_mode is None:
@@ -157,6 +170,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             "sampler": self._starts.sampler.state_dict(),
             "history": self._observer.state_dict(),
             "sim": self.sim.snapshot(),
+            "thrower": self._thrower.state_dict(),
             "motion": {} if self._motion is None else self._motion.state_dict(),
         }
         named = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
@@ -170,6 +184,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._starts.sampler.load_state_dict(_part("sampler", state))
         self._observer.load_state_dict(_part("history", state))
         self.sim.restore(_part("sim", state))
+        self._thrower.load_state_dict(_part("thrower", state))
         if self._motion is not None:
             self._motion.load_state_dict(_part("motion", state))
 

@@ -29,7 +29,10 @@ class MujocoLayout:
         joints_end = 7 + 4 * len(scene.free_joints), 6 + 3 * len(scene.free_joints)
         self._joint_qpos, self._joint_qvel = slice(7, joints_end[0]), slice(6, joints_end[1])
         objects_end = joints_end[0] + 7 * scene.num_objects, joints_end[1] + 6 * scene.num_objects
-        self._object_qpos, self._object_qvel = slice(joints_end[0], objects_end[0]), slice(joints_end[1], objects_end[1])
+        self._object_qpos, self._object_qvel = (
+            slice(joints_end[0], objects_end[0]),
+            slice(joints_end[1], objects_end[1]),
+        )
         self._box_qpos, self._box_qvel = slice(objects_end[0], model.nq), slice(objects_end[1], model.nv)
         self._num_boxes = scene.num_projectiles
         places = torch.as_tensor(parking_places(scene.config.projectiles), dtype=torch.float32, device=device)

@@ -1,6 +1,7 @@
 """How episodes start: on the reference, near it, or where another skill was left."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from envs.config import EnvConfig
 from envs.sampling import StartSampler
 from envs.scene.scene import Scene
+from envs.sim.rows import Rows, counting_stalls
 from envs.start_frames import start_frames
 from motions.graph import TrajectoryGraph
 from motions.graph_build import link_library, published_settings
@@ -60,7 +62,12 @@ class EpisodeStarts:
         )
         self._search = self._graph = None
         if config.start.noise > 0.0:
-            self._search = NeighbourSearch(library, scene.num_objects, config.objectless_skills)
+            self._search = NeighbourSearch(
+                library,
+                scene.num_objects,
+                config.objectless_skills,
+                without_waiting=counting_stalls(library.device),
+            )
         if config.start.switch > 0.0:
             self._graph = _graph(config, library)
 
@@ -75,45 +82,44 @@ class EpisodeStarts:
         near = self._chance(count, self._config.noise)
         away = self._chance(count, self._config.switch) & ~near
         if self._search is not None:
-            start = self._into_neighbourhood(start, near)
+            start = self._into_neighbourhood(start, Rows.of(near, _at_most(count, self._config.noise)))
         if self._graph is not None:
-            start = self._onto_other_skill(start, away, stray)
+            start = self._onto_other_skill(start, Rows.of(away, _at_most(count, self._config.switch)), stray)
         return start
 
-    def _into_neighbourhood(self, start: EpisodeStart, near: Tensor) -> EpisodeStart:
-        """Starts with noise in the rows near (R,), and the reference moved to the nearest frame."""
+    def _into_neighbourhood(self, start: EpisodeStart, near: Rows) -> EpisodeStart:
+        """Starts with noise in the rows near, and the reference moved to the nearest frame."""
         assert self._search is not None
-        rows = near.nonzero()[:, 0]
-        if len(rows) == 0:
+        if len(near) == 0:
             return start
-        clip = start.clip[rows]
+        clip = start.clip[near.index]
         lying = torch.isin(self._library.clip_skill[clip], self._lying_skills)
-        noisy = perturb(start.state[rows], lying, self._generator)
+        noisy = perturb(start.state[near.index], lying, self._generator)
         found = self._search.find(clip, noisy)
-        frame = torch.where(found.frame < 0, start.frame[rows], found.frame)
-        return self._replaced(start, rows, noisy, frame, found.similarity)
+        frame = torch.where(found.frame < 0, start.frame[near.index], found.frame)
+        return self._replaced(start, near, noisy, frame, found.similarity)
 
-    def _onto_other_skill(self, start: EpisodeStart, away: Tensor, stray: Tensor) -> EpisodeStart:
-        """Starts in the linked state of another skill in the rows away (R,) that have a link."""
+    def _onto_other_skill(self, start: EpisodeStart, away: Rows, stray: Tensor) -> EpisodeStart:
+        """Starts in the linked state of another skill in the rows away that have a link."""
         assert self._graph is not None
-        rows = away.nonzero()[:, 0]
-        if len(rows) == 0:
+        if len(away) == 0:
             return start
-        links = self._graph.sample(start.clip[rows], start.frame[rows], self._generator)
-        linked = links.similarity > 0
-        rows, links = rows[linked], type(links)(*(part[linked] for part in links))
-        state = self._reference_state(self._library.frame_index(links.clip, links.frame), stray[rows])
-        here = start.state[rows]
+        index = away.index
+        links = self._graph.sample(start.clip[index], start.frame[index], self._generator)
+        # Without a link there is no such clip; whatever frame is looked up then, it is not taken.
+        linked = Rows(index, away.mask & (links.similarity > 0))
+        state = self._reference_state(self._library.frame_index(links.clip.clamp_min(0), links.frame), stray[index])
+        here = start.state[index]
         aligned = align(state, here.root_pos, here.root_quat)
-        return self._replaced(start, rows, aligned, start.frame[rows], links.similarity)
+        return self._replaced(start, linked, aligned, start.frame[index], links.similarity)
 
     def _replaced(
-        self, start: EpisodeStart, rows: Tensor, state: MotionState, frame: Tensor, similarity: Tensor
+        self, start: EpisodeStart, rows: Rows, state: MotionState, frame: Tensor, similarity: Tensor
     ) -> EpisodeStart:
         """start with other rows: state, frame on the reference, and a wait where buffers are wanted."""
-        values = {name: getattr(start.state, name).index_copy(0, rows, value) for name, value in vars(state).items()}
-        wait = start.wait.index_copy(0, rows, buffer_frames(similarity)) if self._config.buffer else start.wait
-        return EpisodeStart(start.clip, start.frame.index_copy(0, rows, frame), wait, MotionState(**values))
+        values = {name: rows.merged(getattr(start.state, name), value) for name, value in vars(state).items()}
+        wait = rows.merged(start.wait, buffer_frames(similarity)) if self._config.buffer else start.wait
+        return EpisodeStart(start.clip, rows.merged(start.frame, frame), wait, MotionState(**values))
 
     def _reference_state(self, row: Tensor, stray: Tensor) -> MotionState:
         """The state of library rows (R,); objects of skills without one are scattered where stray (R,)."""
@@ -146,6 +152,12 @@ class EpisodeStarts:
 
     def _chance(self, count: int, probability: float) -> Tensor:
         return torch.rand(count, generator=self._generator, device=self._library.device) < probability
+
+
+def _at_most(count: int, probability: float) -> int:
+    """As many of count draws as happen to be drawn, but for once in 30,000 times (four standard deviations)."""
+    spread = math.sqrt(count * probability * (1.0 - probability))
+    return min(count, math.ceil(count * probability + 4.0 * spread) + 1)
 
 
 def _graph(config: EnvConfig, library: MotionLibrary) -> TrajectoryGraph:

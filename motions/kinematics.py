@@ -31,10 +31,10 @@ def chain_kinematics(
 ) -> tuple[Tensor, Tensor]:
     """As `forward_kinematics`, from joint quaternions (..., J, 4)."""
     local_quat = _components_first(torch.cat((root_quat.unsqueeze(-2), joint_quat), dim=-2))
-    offsets = torch.as_tensor(skeleton.offsets, dtype=root_pos.dtype, device=root_pos.device).T.unsqueeze(-1)
+    offsets = _offsets(skeleton, root_pos.dtype, root_pos.device)
     quat, pos = torch.empty_like(local_quat), torch.empty_like(local_quat[:3])
     quat[:, 0], pos[:, 0] = local_quat[:, 0], root_pos.reshape(-1, 3).T
-    for children, parents in _levels(skeleton):
+    for children, parents in _levels(skeleton, root_pos.device):
         parent_quat = quat[:, parents]
         quat[:, children] = quat_mul(parent_quat, local_quat[:, children], dim=0)
         pos[:, children] = pos[:, parents] + quat_rotate(parent_quat, offsets[:, children], dim=0)
@@ -66,7 +66,7 @@ def body_velocities(
     turning = torch.cat((root_ang_vel.reshape(-1, 3).T.unsqueeze(1), turned), dim=1)
     from_root = pos - pos[:, :1]
     # v = v_root + sum over the chain of w_a x (p - p_a); the sums of w_a and of w_a x p_a are matrix products.
-    chain = _chain(skeleton).to(body_pos)
+    chain = _chain(skeleton, body_pos.dtype, body_pos.device)
     ang_vel = chain @ turning
     moment = chain @ cross(turning, from_root, dim=0)
     lin_vel = root_lin_vel.reshape(-1, 3).T.unsqueeze(1) + cross(ang_vel, from_root, dim=0) - moment
@@ -84,18 +84,27 @@ def _components_last(values: Tensor, batch: torch.Size) -> Tensor:
     return values.permute(2, 1, 0).reshape(*batch, values.shape[1], values.shape[0])
 
 
+# What follows is kept on the device: to send it there at every call would stall a GPU.
+
+
 @functools.cache
-def _chain(skeleton: Skeleton) -> Tensor:
+def _offsets(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(3, B, 1) offset of every body from its parent [m]."""
+    return torch.as_tensor(skeleton.offsets, dtype=dtype, device=device).T.unsqueeze(-1)
+
+
+@functools.cache
+def _chain(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(B, B) 1 where the column's body is on the way from the root to the row's, which is included."""
     chain = torch.eye(skeleton.num_bodies)
     for body, parent in enumerate(skeleton.parents):
         if parent >= 0:
             chain[body] += chain[parent]
-    return chain
+    return chain.to(device, dtype)
 
 
 @functools.cache
-def _levels(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
+def _levels(skeleton: Skeleton, device: torch.device) -> list[tuple[Tensor, Tensor]]:
     """Bodies of equal depth with their parents, so that one batched step does a whole level."""
     depth = [0] * skeleton.num_bodies
     for body, parent in enumerate(skeleton.parents):
@@ -104,5 +113,6 @@ def _levels(skeleton: Skeleton) -> list[tuple[list[int], list[int]]]:
     levels = []
     for level in range(1, max(depth) + 1):
         children = [body for body in range(skeleton.num_bodies) if depth[body] == level]
-        levels.append((children, [skeleton.parents[body] for body in children]))
+        parents = [skeleton.parents[body] for body in children]
+        levels.append((torch.tensor(children, device=device), torch.tensor(parents, device=device)))
     return levels

@@ -10,8 +10,9 @@ from torch import Tensor
 from motions.key_bodies import key_body_motion
 from motions.library import MotionLibrary
 from motions.nearest import Points, nearest
+from motions.padded import PaddedClips
 from motions.rotations import exp_to_quat
-from motions.similarity import Poses, SimilarityWeights, features
+from motions.similarity import Features, Poses, SimilarityWeights, features
 from motions.state import MotionState
 
 _MOCAP_WEIGHTS = SimilarityWeights(
@@ -39,6 +40,7 @@ class _Clip(NamedTuple):
 
     frame: Tensor
     weights: SimilarityWeights
+    poses: Features
     points: Points
 
 
@@ -54,6 +56,8 @@ class NeighbourSearch:
         num_objects: how many of the clips' objects a state has.
         objectless_skills: skills whose objects do not count.
         allowed: (F,) bool, frames that may be found; a clip's first two, its last and missing ones never are.
+        without_waiting: compare with as many frames for every state. It finds the same, never waits for the
+            device, and is slower on a CPU.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class NeighbourSearch:
         num_objects: int,
         objectless_skills: Sequence[int],
         allowed: Tensor | None = None,
+        without_waiting: bool = False,
     ) -> None:
         self._skeleton = library.skeleton
         skills = torch.tensor(tuple(objectless_skills), dtype=torch.long, device=library.device)
@@ -75,10 +80,14 @@ class NeighbourSearch:
             rows = rows[usable[rows]]
             weights = _OBJECTLESS_WEIGHTS if without else _WEIGHTS[self._skeleton.name]
             poses = self._poses(_first_objects(MotionState.of(library.reference(rows)), num_objects))
-            self._clips.append(_Clip(rows - start, weights, Points.of(features(poses, weights))))
+            compared = features(poses, weights)
+            self._clips.append(_Clip(rows - start, weights, compared, Points.of(compared)))
+        self._padded = self._tables() if without_waiting else None
 
     def find(self, clip: Tensor, state: MotionState) -> Neighbours:
         """The nearest frame of clip (R,) for each of R states, and how similar it is."""
+        if self._padded is not None:
+            return self._find_padded(clip, state)
         frame = torch.full_like(clip, -1)
         similarity = torch.zeros(clip.shape, device=clip.device)
         poses = self._poses(state)
@@ -92,6 +101,28 @@ class NeighbourSearch:
             frame[rows] = of_clip.frame[place]
             similarity[rows] = torch.exp(-cost).float()
         return Neighbours(frame, similarity)
+
+    def _tables(self) -> list[tuple[SimilarityWeights, PaddedClips]]:
+        """The clips that are compared under the same weights, as one table for each of the weights."""
+        tables = []
+        for weights in {of_clip.weights: None for of_clip in self._clips if len(of_clip.frame)}:
+            mine = [of_clip.weights == weights for of_clip in self._clips]
+            frames = [
+                of_clip.frame if one else of_clip.frame[:0] for of_clip, one in zip(self._clips, mine, strict=True)
+            ]
+            poses = [of_clip.poses for of_clip, one in zip(self._clips, mine, strict=True) if one]
+            tables.append((weights, PaddedClips.of(frames, poses)))
+        return tables
+
+    def _find_padded(self, clip: Tensor, state: MotionState) -> Neighbours:
+        frame = torch.full_like(clip, -1)
+        lowest = torch.full(clip.shape, torch.inf, dtype=torch.float64, device=clip.device)
+        poses = self._poses(state)
+        for weights, table in self._padded or []:
+            found, cost = table.nearest(clip, features(poses, weights))
+            frame = torch.where(found < 0, frame, found)
+            lowest = torch.minimum(lowest, cost)
+        return Neighbours(frame, torch.exp(-lowest).float())
 
     def _poses(self, state: MotionState) -> Poses:
         key_pos, key_vel = key_body_motion(self._skeleton, state)

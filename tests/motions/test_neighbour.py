@@ -119,3 +119,23 @@ def test_noise_moves_the_start_by_less_than_a_frame_on_average(shared) -> None:
     assert away.double().mean() < 1.0
     assert away.max() <= 15
     assert found.similarity.median() > 0.6
+
+
+def test_searching_without_waiting_finds_the_same() -> None:
+    """Clips of several lengths, one without an object, one without an allowed frame; ties and forbidden frames."""
+    whole = random_clip(3, frames=30)
+    clips = MotionLibrary(
+        [random_clip(0, frames=20), random_clip(1, frames=25, skill=0), random_clip(2, frames=9), whole, whole]
+    )
+    allowed = torch.ones(clips.num_frames, dtype=torch.bool)
+    allowed[45:54] = False
+    allowed[60:70] = False
+    generator = torch.Generator().manual_seed(0)
+    clip = torch.randint(5, (200,), generator=generator)
+    frame = torch.randint(30, (200,), generator=generator)
+    state = perturb(start(clips, clip, frame), torch.zeros(200, dtype=torch.bool), generator)
+    plain = NeighbourSearch(clips, 1, (0,), allowed).find(clip, state)
+    padded = NeighbourSearch(clips, 1, (0,), allowed, without_waiting=True).find(clip, state)
+    assert (plain.frame == -1).sum() == (clip == 2).sum() > 10
+    assert torch.equal(plain.frame, padded.frame)
+    torch.testing.assert_close(plain.similarity, padded.similarity)

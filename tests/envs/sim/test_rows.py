@@ -39,3 +39,16 @@ def test_gpu_rows_are_written_through_a_mask() -> None:
     flags = torch.ones(4, dtype=torch.bool, device="cuda")
     rows.write(flags, False)
     assert flags.tolist() == [False, True, True, False]
+
+
+def test_a_fixed_number_of_rows_those_selected_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU gets, where counting the selected rows would stall it."""
+    monkeypatch.setattr("envs.sim.rows.counting_stalls", lambda device: True)
+    rows = Rows.of(torch.tensor([False, True, False, True, False]), most=3)
+    assert rows.index.tolist() == [1, 3, 0]
+    assert rows.mask.tolist() == [True, True, False]
+    buffer = torch.arange(5.0)
+    assert rows.merged(buffer, torch.tensor([10.0, 30.0, 99.0])).tolist() == [0, 10, 2, 30, 4]
+    rows.write(buffer, 7.0)
+    assert buffer.tolist() == [0, 7, 2, 7, 4]
+    assert Rows.of(torch.ones(4, dtype=torch.bool), most=2).index.tolist() == [0, 1]

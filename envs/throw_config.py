@@ -10,7 +10,7 @@ class ThrowConfig:
     """Where boxes come from and how fast; the values of `--projtype Auto` of the SkillMimic-V2 release."""
 
     body: str = ""
-    """What they are aimed at; the left hip where empty."""
+    """What they are aimed at; the second body where empty: the left hip, or the base of the spine."""
     distance: tuple[float, float] = (4.0, 5.0)
     """From the root over the ground, drawn from this range [m]."""
     height: tuple[float, float] = (0.25, 2.0)

@@ -10,7 +10,6 @@ from motions.errors import UserError
 from motions.rotations import exp_to_quat
 
 _GRAVITY = 9.81
-_LEFT_HIP = 1  # in every skeleton
 
 
 class Thrower:
@@ -25,7 +24,7 @@ class Thrower:
         if config.body and config.body not in names:
             raise UserError(f"throw.body: no body '{config.body}'; there are {', '.join(names)}")
         self._sim, self._config = sim, config
-        self._target = names.index(config.body) if config.body else _LEFT_HIP
+        self._target = names.index(config.body) if config.body else 1
         self._generator = torch.Generator(sim.device)
         self._thrown = torch.zeros(sim.num_envs, dtype=torch.long, device=sim.device)
         self.seed(seed)

@@ -17,10 +17,10 @@ class SimState:
 
     Fields as in MotionState, and: body_pos, body_lin_vel, body_ang_vel (N, B, 3), body_quat (N, B, 4) of the
     body frames in the world; projectile_pos, projectile_lin_vel, projectile_ang_vel (N, P, 3), projectile_quat
-    (N, P, 4), of boxes that wait above `PARKED_ABOVE` until they are thrown; body_force (N, B, 3), object_force (N, K, 3): net contact force [N], world
-    frame; ground_contact (N, B), object_contact (N, B, K): bool, from the engine's contact pairs; diverged
-    (N,) bool: the last step or set_state blew up in this row or was given NaN; its values mean nothing (they
-    may be NaN) until it is set anew.
+    (N, P, 4), of boxes that wait above `PARKED_ABOVE` until they are thrown; body_force (N, B, 3), object_force
+    (N, K, 3): net contact force [N], world frame; ground_contact (N, B), object_contact (N, B, K): bool, from the
+    engine's contact pairs, in which projectiles do not count; diverged (N,) bool: the last step or set_state blew
+    up in this row or was given NaN; its values mean nothing (they may be NaN) until it is set anew.
     """
 
     root_pos: Tensor

@@ -1,0 +1,86 @@
+"""A control step never makes the host wait for the GPU: shown on the CPU, and on a GPU where there is one."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from envs.config import EnvConfig, EpisodeConfig, StartConfig
+from envs.scene.config import SceneConfig
+from envs.sim.warp_config import WarpConfig
+from envs.vector_env import HOIVectorEnv
+from motions.library import MotionLibrary
+from tests.envs.no_waiting import Waits, no_waiting
+
+pytest.importorskip("envs.sim.mujoco_warp_engine", reason="needs mujoco-warp and warp-lang", exc_type=ImportError)
+ROWS = 16
+
+
+def make(library: MotionLibrary, device: str) -> HOIVectorEnv:
+    """With everything that looks at single rows: noise, switches, adaptive sampling, early ends."""
+    config = EnvConfig(
+        num_envs=ROWS,
+        engine="mujoco_warp",
+        warp=WarpConfig(device=device),
+        scene=SceneConfig(hands="locked"),
+        start=StartConfig(noise=0.3, switch=0.3, adaptive=0.5),
+        episode=EpisodeConfig(length=6, max_root_error=0.5, max_object_error=0.5),
+    )
+    return HOIVectorEnv(config, library)
+
+
+def one_hot(index: torch.Tensor, classes: int) -> torch.Tensor:
+    """torch's own checks the ids, which waits on a CPU but not on a GPU."""
+    return (index[:, None] == torch.arange(classes, device=index.device)).long()
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        lambda values: values.nonzero(),
+        lambda values: float(values[0]),
+        lambda values: bool(values.any()),
+        lambda values: values.tolist(),
+        lambda values: values[values > 1],
+        lambda values: values.unique(),
+        lambda values: values[[0, 1]],
+        lambda values: torch.tensor([1.0]),
+    ],
+)
+def test_waiting_is_found(waits: Callable[[torch.Tensor], object]) -> None:
+    values = torch.arange(4.0)
+    with no_waiting():
+        torch.where(values > 1, values, 0.0)[values.long()]
+        with pytest.raises(Waits):
+            waits(values)
+
+
+@pytest.mark.slow
+def test_a_step_as_a_gpu_takes_it_waits_for_nothing(library: MotionLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("envs.sim.rows", "envs.start"):
+        monkeypatch.setattr(f"{module}.counting_stalls", lambda device: True)
+    monkeypatch.setattr("conditioners.label.functional.one_hot", one_hot)
+    env = make(library, "cpu")
+    env.reset(seed=0)
+    ended = torch.zeros(ROWS, dtype=torch.long)
+    with no_waiting():
+        for _ in range(20):
+            done = env.step(env.reference_actions())[4]["_final_obs"]
+            ended += done
+    assert (ended >= 2).all()
+    assert torch.isfinite(env.sim.state.root_pos).all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_step_on_a_gpu_waits_for_nothing(library: MotionLibrary) -> None:
+    env = make(library, "cuda")
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(env.reference_actions())
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(20):
+            env.step(env.reference_actions())
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -23,15 +23,22 @@ _STEP_COST = 0.04
 _CLOSE_ENOUGH = 1.0
 _ARRIVED, _MOVED = 6.0, 1.0
 _TURNS = (0.0, -0.05, 0.05, -0.12, 0.12, -0.25, 0.25)
+_GAIN = 0.05
+_FIRST_LENGTHS = (40.0, 80.0, 120.0, 160.0)
+_STRAIGHT = slice(None, None, 3)
 _LOW, _HIGH = 2.0, 510.0
 
 
 class Push(NamedTuple):
-    """A straight push: where the agent starts and ends (2,), and what it leaves to do (lower is better)."""
+    """A straight push: where the agent starts and ends (2,), and what it leaves to do (lower is better).
+
+    fixed: its end is not the best place to stop, but leads to one.
+    """
 
     start: Array
     end: Array
     score: float
+    fixed: bool = False
 
 
 class PushTExpert:
@@ -75,23 +82,48 @@ class PushTExpert:
         return np.clip(next_target(pose, agent, route[0], LEAD * TRAVEL_STEP), _LOW, _HIGH)
 
     def _plan(self, agent: Array, pose: Array) -> Push | None:
-        """The best of all pushes."""
-        starts = to_world(pose, self._centres - RUN_UP * self._directions)
-        directions = turn(pose, self._directions)
-        inside = ((starts > _LOW) & (starts < _HIGH)).all(axis=1)
-        found = [self._score(pose, start, way) for start, way in zip(starts[inside], directions[inside], strict=True)]
-        hopes = [push.score + _STEP_COST * float(np.linalg.norm(agent - push.start)) / TRAVEL_STEP for push in found]
+        """The best of all pushes; where none brings the block clearly nearer, the best first of two."""
+        pushes = self._pushes(pose, slice(None)) or self._first_of_two(pose)
+        hopes = [push.score + _travel_cost(np.linalg.norm(agent - push.start)) for push in pushes]
         best: Push | None = None
         for index in np.argsort(hopes, kind="stable"):
             if best is not None and hopes[index] >= best.score:
                 break
-            route = find_route(pose, agent, found[index].start)
+            route = find_route(pose, agent, pushes[index].start)
             if route is None:
                 continue
-            score = found[index].score + _STEP_COST * route[1] / TRAVEL_STEP
+            score = pushes[index].score + _travel_cost(route[1])
             if best is None or score < best.score:
-                best = found[index]._replace(score=score)
+                best = pushes[index]._replace(score=score)
         return best
+
+    def _pushes(self, pose: Array, chosen: slice) -> list[Push]:
+        """Those of the chosen pushes that bring the block clearly nearer, each with its best end."""
+        lines = zip(*self._lines(pose, chosen), strict=True)
+        pushes = [self._score(pose, start, way, LONGEST_PUSH, _GAIN) for start, way in lines]
+        return [push for push in pushes if push.score < np.inf]
+
+    def _first_of_two(self, pose: Array) -> list[Push]:
+        """Straight pushes of several lengths, each with the score of the best push that could follow."""
+        firsts = []
+        for start, way in zip(*self._lines(pose, _STRAIGHT), strict=True):
+            poses = self._model.push(pose, start, way, max(_FIRST_LENGTHS))
+            for length in _FIRST_LENGTHS:
+                end = start + length * way
+                if ((end < _LOW) | (end > _HIGH)).any():
+                    continue
+                after = self._pushes(poses[round(length / STRIDE)], _STRAIGHT)
+                score = min(
+                    (push.score + _travel_cost(np.linalg.norm(push.start - end)) for push in after), default=np.inf
+                )
+                firsts.append(Push(start, end, score + _STEP_COST * length / PUSH_STEP, fixed=True))
+        return firsts
+
+    def _lines(self, pose: Array, chosen: slice) -> tuple[Array, Array]:
+        """Starts and directions of the chosen pushes that begin inside the window, (K, 2) each."""
+        starts = to_world(pose, (self._centres - RUN_UP * self._directions)[chosen])
+        inside = ((starts > _LOW) & (starts < _HIGH)).all(axis=1)
+        return starts[inside], turn(pose, self._directions[chosen])[inside]
 
     def _aim(self, agent: Array, pose: Array) -> Push | None:
         """The push in progress from where the agent is now, turned a little if that is better; None where it is over."""
@@ -100,6 +132,8 @@ class PushTExpert:
         reach = float(np.linalg.norm(way))
         if reach < STRIDE:
             return None
+        if self._push.fixed:
+            return self._push
         way = way / reach
         best = None
         for angle in _TURNS:
@@ -110,13 +144,15 @@ class PushTExpert:
         assert best is not None
         return best if np.linalg.norm(best.end - agent) >= STRIDE else None
 
-    def _score(self, pose: Array, start: Array, way: Array, length: float = LONGEST_PUSH) -> Push:
-        """The best end of a push along one line."""
+    def _score(self, pose: Array, start: Array, way: Array, length: float, gain: float = 0.0) -> Push:
+        """The best end of a push along one line, of those that reduce the distance to the goal by the share `gain`."""
         poses = self._model.push(pose, start, way, length)
         travel = STRIDE * np.arange(len(poses))
-        scores = np.log(np.maximum(distance_to_goal(poses), _CLOSE_ENOUGH)) + _STEP_COST * travel / PUSH_STEP
+        distance = np.maximum(distance_to_goal(poses), _CLOSE_ENOUGH)
+        scores = np.log(distance) + _STEP_COST * travel / PUSH_STEP
         ends = start + travel[:, None] * way
-        scores[((ends < _LOW) | (ends > _HIGH)).any(axis=1)] = np.inf
+        outside = ((ends < _LOW) | (ends > _HIGH)).any(axis=1)
+        scores[outside | (distance > (1 - gain) * distance[0])] = np.inf
         best = int(np.argmin(scores))
         return Push(start, ends[best], float(scores[best]))
 
@@ -124,3 +160,7 @@ class PushTExpert:
     def _towards(agent: Array, end: Array, step: float) -> Array:
         way = end - agent
         return agent + way * min(1.0, LEAD * step / max(float(np.linalg.norm(way)), 1e-9))
+
+
+def _travel_cost(pixels: float | np.floating) -> float:
+    return _STEP_COST * float(pixels) / TRAVEL_STEP

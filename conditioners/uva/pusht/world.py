@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from motions.errors import UserError
+from conditioners.uva.error import UVAError
 
 EPISODE_STEPS = 300
 """Control steps of an episode, at 10 Hz."""
@@ -16,10 +16,6 @@ IMAGE_SIZE = 96
 FIRST_TEST_SEED = 100_000
 TEST_SEEDS = tuple(range(FIRST_TEST_SEED, FIRST_TEST_SEED + 50))
 """The 50 seeds of the published evaluation."""
-
-
-class PushTError(UserError):
-    """PushT cannot be run."""
 
 
 class Outcome(NamedTuple):
@@ -42,14 +38,14 @@ def start_state(seed: int) -> NDArray[np.float64]:
 
 
 def gym_pusht_env() -> Any:
-    """A bare gym-pusht environment. Raises PushTError where the package is missing."""
+    """A bare gym-pusht environment. Raises UVAError where the package is missing."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = importlib.import_module("gym_pusht.envs.pusht")
     except ModuleNotFoundError as error:
-        raise PushTError(f"PushT needs the package {error.name}: pip install hoigym[uva]") from error
+        raise UVAError(f"PushT needs the package {error.name}: pip install hoigym[uva]") from error
     return module.PushTEnv(
         obs_type="state",
         observation_width=IMAGE_SIZE,

@@ -1,0 +1,1 @@
+"""PushT: a real benchmark for image policies, with an expert that needs no demonstrations."""

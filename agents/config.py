@@ -1,8 +1,9 @@
 """Settings of one training run of the PPO agent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from agents.amp_config import AMPConfig
 from motions.errors import UserError
 
 Precision = Literal["highest", "high", "medium", "bfloat16"]
@@ -19,6 +20,8 @@ class AgentConfig:
     The defaults are the published training constants (SkillMimic-V2, BallPlay and ParaHome recipes).
 
     Attributes:
+        kind: "ppo", or "amp": rewarded by a discriminator that tells its motion from the clips.
+        amp: Settings of that discriminator.
         hidden_sizes: Widths of the hidden layers, the same for actor and critic, which share nothing.
         log_sigma: Logarithm of the standard deviation of the action noise; fixed, never learned.
         gamma: Discount per control step.
@@ -49,6 +52,8 @@ class AgentConfig:
         progress_seconds: Least time between two progress lines in the terminal.
     """
 
+    kind: Literal["ppo", "amp"] = "ppo"
+    amp: AMPConfig = field(default_factory=AMPConfig)
     hidden_sizes: tuple[int, ...] = (1024, 512, 512)
     log_sigma: float = -2.9
     gamma: float = 0.99

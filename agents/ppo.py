@@ -45,6 +45,16 @@ class UpdateStats:
     kl: float
     clip_fraction: float
 
+    def curves(self) -> dict[str, float]:
+        """The numbers by the tags of their curves."""
+        return {
+            "losses/actor": self.actor_loss,
+            "losses/critic": self.critic_loss,
+            "losses/bounds": self.bounds_loss,
+            "policy/kl": self.kl,
+            "policy/clip_fraction": self.clip_fraction,
+        }
+
 
 class PPOAgent(A2CAgent):
     """PPO with a fixed action noise, time-outs bootstrapped from `final_obs`.
@@ -101,6 +111,13 @@ class PPOAgent(A2CAgent):
         """Mean actions (N, A) in -1..1 for observations (N, O), as a player gives them."""
         return self.policy.mean_action(self.model.norm_obs(obs)).clamp(-1.0, 1.0)
 
+    def extra_state(self) -> dict[str, Tensor]:
+        """What an exact continuation needs beside model and optimiser."""
+        return {}
+
+    def load_extra_state(self, state: dict[str, Tensor]) -> None:
+        """Continues with what `extra_state` gave; raises CheckpointError where it does not fit."""
+
     def train_epoch(self) -> tuple[RolloutStats, UpdateStats]:
         """One rollout and the update on it."""
         self.update_epoch()
@@ -140,6 +157,7 @@ class PPOAgent(A2CAgent):
                 actions = result["actions"].clamp(-1.0, 1.0)
                 self.current_obs, rewards, dones, info = self.stepper.step(actions)
             with self.timer("policy"):
+                rewards, info = self._shaped(step, rewards, info)
                 buffer.update_data("rewards", step, rewards.unsqueeze(1))
                 buffer.update_data("dones", step, dones)
                 buffer.update_data("next_values", step, self._values_at_time_out(info))
@@ -147,6 +165,10 @@ class PPOAgent(A2CAgent):
         returns = self._returns()
         batch = buffer.get_transformed_list(swap_and_flatten01, self.tensor_list)
         return {**batch, "returns": swap_and_flatten01(returns), "dones": None, "sigmas": None}
+
+    def _shaped(self, step: int, rewards: Tensor, info: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """What the agent makes of the rewards (N,) and info of a step of the rollout; here nothing."""
+        return rewards, info
 
     def _act(self, obs: Tensor) -> dict[str, Tensor]:
         with self._autocast():

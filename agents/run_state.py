@@ -27,6 +27,7 @@ def collect_tensors(agent: PPOAgent, env: TrainingEnv) -> dict[str, Tensor]:
     for index, moments in agent.optimizer.state_dict()["state"].items():
         for key, value in moments.items():
             tensors[f"optimizer.{names[index]}.{key}"] = value
+    tensors |= {f"extra.{name}": value for name, value in agent.extra_state().items()}
     tensors["rollout.obs"] = agent.current_obs
     tensors["rollout.running_return"] = agent.recorder.running_return
     tensors["rollout.running_length"] = agent.recorder.running_length
@@ -43,6 +44,7 @@ def collect_facts(agent: PPOAgent, wall_seconds: float) -> dict[str, Any]:
         "obs_size": agent.obs_shape[0],
         "action_size": agent.actions_num,
         "hidden_sizes": list(agent.settings.hidden_sizes),
+        "kind": agent.settings.kind,
         _PYTHON_GAUSS: random.getstate()[2],
         _NUMPY_GAUSS: [int(numpy_state[3]), float(numpy_state[4])],
         "versions": current_versions(),
@@ -74,6 +76,7 @@ def restore(agent: PPOAgent, env: TrainingEnv, checkpoint: Checkpoint) -> None:
     _check_fit(agent, checkpoint)
     agent.model.load_state_dict(checkpoint.section("model"))
     _restore_optimizer(agent, checkpoint.section("optimizer"))
+    agent.load_extra_state(checkpoint.section("extra"))
     agent.epoch_num = checkpoint.state["epoch"]
     agent.frame = checkpoint.state["samples"]
     if agent.settings.schedule == "adaptive":
@@ -90,6 +93,7 @@ def _check_fit(agent: PPOAgent, checkpoint: Checkpoint) -> None:
     state = checkpoint.state
     rows = len(checkpoint.tensors["rollout.obs"])
     facts = [
+        ("as its agent", state.get("kind", "ppo"), agent.settings.kind),
         ("observations", state["obs_size"], agent.obs_shape[0]),
         ("actions", state["action_size"], agent.actions_num),
         ("environments", rows, agent.num_actors),

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.amp import AMPAgent
 from agents.checkpoint import prune_checkpoints
 from agents.config import AgentConfig
 from agents.ppo import PPOAgent
@@ -25,6 +26,7 @@ from motions.run_config import write_config
 from motions.stop_signal import StopSignal
 
 FINISHED = "finished"
+_AGENTS: Mapping[str, type[PPOAgent]] = {"ppo": PPOAgent, "amp": AMPAgent}
 Policy = Callable[[Tensor], Tensor]
 
 
@@ -88,7 +90,7 @@ def train(
     checkpoints = _check_folder(run_dir, resume)
     with _torch_settings(config), StopSignal("epoch") as stop:
         _seed_everything(config.seed)
-        agent = PPOAgent(env, config)
+        agent = _AGENTS[config.kind](env, config)
         agent.init_tensors()
         wall_seconds = 0.0
         if checkpoints:

@@ -12,6 +12,8 @@ from torch import Tensor
 TIME_LIMIT = 16
 EDGE = 1.5
 SPEED = 0.2
+RECORDED = 0.4
+"""Mean speed of the recorded moves, as an action."""
 
 
 class ToyEnv(VectorEnv[Any, Any, Any]):
@@ -79,3 +81,21 @@ class ToyEnv(VectorEnv[Any, Any, Any]):
 
     def _obs(self) -> Tensor:
         return torch.cat([self.point, self.target, self.target - self.point], dim=-1)
+
+
+class MovingToyEnv(ToyEnv):
+    """The toy that also shows its last move, and "recorded" ones: to the right, as noisy as a policy of sigma 1/e."""
+
+    width = 2
+
+    def watch_motion(self, length: int) -> "MovingToyEnv":
+        assert length == 2
+        return self
+
+    def demonstrate(self, count: int) -> Tensor:
+        return SPEED * (torch.tensor([RECORDED, 0.0]) + torch.randn(count, 2) / torch.e)
+
+    def step(self, actions: Tensor, /) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+        before = self.point
+        obs, reward, terminated, truncated, info = super().step(actions)
+        return obs, reward, terminated, truncated, {**info, "motion": info["final_obs"][:, :2] - before}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from envs.drawing.camera import FollowCamera
-from envs.drawing.look import looks_of
+from envs.drawing.look import looks_of, looks_of_projectiles
 from envs.drawing.pose import Pose
 from envs.drawing.renderer import PoseRenderer
 from envs.scene.scene import Scene
@@ -18,7 +18,8 @@ class EnvRenderer:
     """
 
     def __init__(self, scene: Scene, num_envs: int, dt: float, width: int = 320, height: int = 240):
-        self._renderer = PoseRenderer(scene.skeleton, looks_of(scene.config), width, height)
+        boxes = looks_of_projectiles(scene.config)
+        self._renderer = PoseRenderer(scene.skeleton, looks_of(scene.config), width, height, projectiles=boxes)
         self._cameras = [FollowCamera(scene.skeleton, width / height) for _ in range(num_envs)]
         self._dt = dt
 

@@ -42,7 +42,7 @@ class Painter:
         if config.text:
             height -= caption_height(width, height) + strip_height(width, height)
         self._beside = _BESIDE if setup.ghost and config.ghost == "beside" else 0.0
-        self._renderer = PoseRenderer(setup.skeleton, setup.objects, width, height, setup.ghost)
+        self._renderer = PoseRenderer(setup.skeleton, setup.objects, width, height, setup.ghost, setup.projectiles)
         self._cameras = [
             FollowCamera(setup.skeleton, width / height, config.azimuth, room_right=self._beside)
             for _ in range(setup.figures)

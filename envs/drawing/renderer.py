@@ -23,9 +23,17 @@ class PoseRenderer:
     Raises UserError for a size that cannot be drawn, and NoOpenGL where there is nothing to draw with.
     """
 
-    def __init__(self, skeleton: Skeleton, objects: Sequence[ObjectLook], width: int, height: int, ghost: bool = False):
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        objects: Sequence[ObjectLook],
+        width: int,
+        height: int,
+        ghost: bool = False,
+        projectiles: Sequence[ObjectLook] = (),
+    ):
         check_size(width, height)
-        self._stage = Stage(skeleton, objects, ghost)
+        self._stage = Stage(skeleton, objects, ghost, projectiles=projectiles)
         self._has_ghost = ghost
         buffer = self._stage.model.vis.global_
         buffer.offwidth, buffer.offheight = width, height

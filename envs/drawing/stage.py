@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from envs.drawing.appearance import Appearance
-from envs.drawing.look import BALL_SEAM, GHOST_ALPHA, GHOST_COLOUR, OBJECTS, TOUCH, Colour, ObjectLook
+from envs.drawing.look import BALL_SEAM, GHOST_ALPHA, GHOST_COLOUR, OBJECTS, PROJECTILE, TOUCH, Colour, ObjectLook
 from envs.drawing.pose import Pose
 from envs.drawing.proportions import body_group, shaped_pose, shaped_skeleton
 from motions.skeleton import Shape, Skeleton
@@ -24,7 +24,8 @@ class Stage:
     """A main figure, and a ghost figure where asked for: a humanoid and its objects each, posed by `place`.
 
     model and data are MuJoCo's; only poses and colours change. appearance: of everything but the ghost's
-    colours. plain: few facets and no smoothing of edges, for many small pictures.
+    colours. plain: few facets and no smoothing of edges, for many small pictures. projectiles: of
+    the main figure.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Stage:
         ghost: bool = False,
         appearance: Appearance | None = None,
         plain: bool = False,
+        projectiles: Sequence[ObjectLook] = (),
     ):
         appearance = appearance or Appearance()
         self._figures = (MAIN, GHOST) if ghost else (MAIN,)
@@ -44,10 +46,13 @@ class Stage:
             _add_humanoid(spec, figure, self._shaped, appearance)
             for index, look in enumerate(objects):
                 colour = appearance.ball if index == 0 else OBJECTS[index % len(OBJECTS)]
-                _add_object(spec, figure, index, look, colour)
+                _add_object(spec, f"{figure}/object{index}", look, _rgba(colour, figure))
+        for index, look in enumerate(projectiles):
+            _add_object(spec, f"{MAIN}/projectile{index}", look, _rgba(PROJECTILE, MAIN))
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self._parts = skeleton.num_bodies + len(objects)
+        self._projectiles = slice(len(self._figures) * self._parts, self.model.nmocap)
         self._geom_part = self.model.body_mocapid[self.model.geom_bodyid]  # -1: floor
         self._own_rgba = self.model.geom_rgba.copy()
 
@@ -65,6 +70,9 @@ class Stage:
         if offset is not None:
             self.data.mocap_pos[parts] += offset
         self.data.mocap_quat[parts] = np.concatenate((pose.body_quat, pose.object_quat))
+        if figure == MAIN:
+            self.data.mocap_pos[self._projectiles] = pose.projectile_pos
+            self.data.mocap_quat[self._projectiles] = pose.projectile_quat
         touching = np.flatnonzero(np.concatenate((pose.body_touch, pose.object_touch))) + first
         touched = np.isin(self._geom_part, touching) & (self.model.geom_group == CHANGES_COLOUR)
         self.model.geom_rgba[touched, :3] = TOUCH
@@ -171,9 +179,8 @@ def _add_bone(parent: mujoco.MjsBody, offset: Sequence[float], radius: float, rg
         parent.add_geom(type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=(radius, 0, 0), fromto=(0, 0, 0, *offset), rgba=rgba)
 
 
-def _add_object(spec: mujoco.MjSpec, figure: str, index: int, look: ObjectLook, colour: Colour) -> None:
-    element = spec.worldbody.add_body(name=f"{figure}/object{index}", mocap=True)
-    rgba = _rgba(colour, figure)
+def _add_object(spec: mujoco.MjSpec, name: str, look: ObjectLook, rgba: tuple[float, float, float, float]) -> None:
+    element = spec.worldbody.add_body(name=name, mocap=True)
     if look.shape == "box":
         element.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=look.size, pos=look.centre, rgba=rgba)
         return
@@ -186,7 +193,7 @@ def _add_object(spec: mujoco.MjSpec, figure: str, index: int, look: ObjectLook, 
             type=mujoco.mjtGeom.mjGEOM_CYLINDER,
             size=(1.006 * radius, 0, 0),
             fromto=(*-half, *half),
-            rgba=_rgba(BALL_SEAM, figure),
+            rgba=rgba if name.startswith(GHOST) else (*BALL_SEAM, 1.0),
             group=KEEPS_COLOUR,
         )
 

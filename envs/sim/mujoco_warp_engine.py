@@ -1,13 +1,7 @@
 """Engine `mujoco_warp`: MuJoCo-Warp, all rows on one GPU (or, for tests, on the CPU by the same code)."""
 
-import contextlib
-import copy
-import gc
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import mujoco
 import mujoco_warp as mjw
 import numpy as np
 import torch
@@ -20,6 +14,14 @@ from envs.sim.base import Flight, Simulator
 from envs.sim.mujoco_layout import MAX_SPEED, MujocoLayout
 from envs.sim.rows import Rows
 from envs.sim.warp_config import WarpConfig, torch_device
+from envs.sim.warp_setup import (
+    announce_compilation,
+    as_array,
+    no_garbage_collection,
+    slot_of_geom,
+    start_warp,
+    warp_options,
+)
 from motions.state import MotionState
 
 _FULL_CONTACTS = mjw.OverflowType.BROADPHASE | mjw.OverflowType.NARROWPHASE | mjw.OverflowType.CCD
@@ -55,12 +57,12 @@ class MujocoWarpSimulator(Simulator):
         """
         config = config or WarpConfig()
         super().__init__(scene, num_envs, torch_device(config))
-        _start_warp(quiet=self.device.type == "cpu")
+        start_warp(quiet=self.device.type == "cpu")
         self._layout = MujocoLayout(scene, self.device)
         self._wp_device = wp.device_from_torch(self.device)
-        _announce_compilation(self._wp_device)
+        announce_compilation(self._wp_device)
         with wp.ScopedDevice(self._wp_device):
-            model = _warp_options(scene.model, config)
+            model = warp_options(scene.model, config)
             self._model = mjw.put_model(model)
             self._model.opt.warn_overflow = 0  # printing from kernels is slow; the flags are read
             self._model.opt.graph_conditional = self._wp_device.is_cpu or wp.is_conditional_graph_supported()
@@ -78,8 +80,20 @@ class MujocoWarpSimulator(Simulator):
     def counters(self) -> dict[str, Tensor]:
         return dict(zip(("diverged", *_COUNTED), self._totals, strict=True))
 
-    def step(self, joint_target: Tensor) -> None:
+    def hold(self, joint_target: Tensor) -> None:
+        """Drive targets (N, J, 3) exp-maps [rad] of the steps to come."""
         self._ctrl.copy_(self._layout.controls(joint_target))
+
+    def capture_physics(self) -> Callable[[], None]:
+        """The engine's own part of a step, for benchmarks: worlds move under the targets held, `state` stays."""
+        before = self.snapshot()
+        with wp.ScopedDevice(self._wp_device):
+            graph = self._capture(self._physics)
+        self.restore(before)
+        return lambda: self._launch(graph)
+
+    def step(self, joint_target: Tensor) -> None:
+        self.hold(joint_target)
         self._layout.hold_parked(self._qpos, self._qvel)
         self._launch(self._step_graph)
 
@@ -139,13 +153,13 @@ class MujocoWarpSimulator(Simulator):
         self._wp_totals = wp.from_torch(self._totals)
         self._counted_bits = wp.array([int(bits) for bits in _COUNTED.values()], dtype=int)
         self._selected = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
-        self._wp_selected, self._everyone = _array(self._selected), _array(torch.ones_like(self._selected))
+        self._wp_selected, self._everyone = as_array(self._selected), as_array(torch.ones_like(self._selected))
         self._contact_ids = wp.array(np.arange(data.naconmax), dtype=int)
         self._wrench = wp.array(np.zeros((data.naconmax, 6)), dtype=wp.spatial_vector)
-        self._slot_of_geom = wp.array(_slot_of_geom(scene), dtype=int)
+        self._slot_of_geom = wp.array(slot_of_geom(scene), dtype=int)
         self._free_joints = wp.array(scene.free_joints, dtype=int)
         state.joint_rot.copy_(torch.as_tensor(scene.locked_pose))
-        self._out = {name: _array(tensor) for name, tensor in vars(state).items()}
+        self._out = {name: as_array(tensor) for name, tensor in vars(state).items()}
 
     def _initialize(self) -> None:
         """Undoes what warming up has left, so that unset rows stand in the model's reference pose."""
@@ -162,7 +176,7 @@ class MujocoWarpSimulator(Simulator):
         """The graph of what body launches. It runs once beforehand, to compile and load its kernels."""
         wp.synchronize_device(self._wp_device)  # what torch has put into the buffers is there
         body()
-        with _no_garbage_collection(), wp.ScopedCapture() as capture:
+        with no_garbage_collection(), wp.ScopedCapture() as capture:
             body()
         assert capture.graph is not None
         return capture.graph
@@ -173,10 +187,13 @@ class MujocoWarpSimulator(Simulator):
         else:
             wp.capture_launch(graph)
 
-    def _control_step(self) -> None:
+    def _physics(self) -> None:
         self._data.overflow.zero_()
         for _ in range(self.scene.config.substeps):
             mjw.step(self._model, self._data)
+
+    def _control_step(self) -> None:
+        self._physics()
         self._read_forces()
         self._read_contacts(self._everyone)
         self._refresh()
@@ -267,58 +284,3 @@ class MujocoWarpSimulator(Simulator):
             inputs=[data.qpos, data.qvel, MAX_SPEED],
             outputs=[flag],
         )
-
-
-def _start_warp(quiet: bool) -> None:
-    wp.config.log_level = max(wp.config.log_level, wp.LOG_ERROR if quiet else wp.LOG_WARNING)
-    wp.init()
-
-
-def _announce_compilation(device: wp.Device) -> None:
-    """Says why nothing happens for a minute, where no earlier run has left compiled kernels for this device."""
-    compiled = "*.cpu*.o" if device.is_cpu else f"*.sm{device.arch}*"
-    if not any(Path(wp.config.kernel_cache_dir or "").glob(f"wp_mujoco_warp*/{compiled}")):
-        print("engine mujoco_warp: compiling kernels, about a minute, only once", file=sys.stderr, flush=True)
-
-
-def _warp_options(model: mujoco.MjModel, config: WarpConfig) -> mujoco.MjModel:
-    model = copy.copy(model)
-    model.opt.jacobian = mujoco.mjtJacobian.mjJAC_SPARSE  # dense is refused above 60 degrees of freedom
-    model.opt.iterations = config.solver_iterations
-    model.opt.ls_iterations = config.linesearch_iterations
-    # Contacts are read from the contact list, not by the hundreds of sensors that the CPU engine uses.
-    model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_SENSOR
-    # Here this bit only says how boxes meet boxes: as in MuJoCo, and not by general convex collision, which
-    # finds other contacts where feet overlap.
-    model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_NATIVECCD
-    return model
-
-
-def _slot_of_geom(scene: Scene) -> np.ndarray:
-    """Contact slot of every geom, as in `warp_kernels.GROUND`."""
-    slot_of_body = np.full(scene.model.nbody, kernels.UNTRACKED)
-    slot_of_body[0] = kernels.GROUND
-    tracked = np.concatenate((scene.body_ids, scene.object_ids))
-    slot_of_body[tracked] = np.arange(len(tracked))
-    return slot_of_body[scene.model.geom_bodyid]
-
-
-def _array(tensor: Tensor) -> wp.array:
-    """A state tensor as an array of vectors or quaternions; a root's gets an axis for its one body."""
-    if tensor.dtype == torch.bool:
-        return wp.from_torch(tensor)
-    if tensor.dim() == 2:
-        tensor = tensor.unsqueeze(1)
-    return wp.from_torch(tensor, dtype=wp.vec3 if tensor.shape[-1] == 3 else wp.quat)
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Memory freed by chance while a CUDA graph is captured would spoil it."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -267,7 +267,7 @@ def test_a_first_run_says_that_it_compiles(
     make(scene, 1)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(engine.wp.config, "kernel_cache_dir", str(tmp_path))
-    engine._announce_compilation(engine.wp.get_device("cpu"))
+    engine.announce_compilation(engine.wp.get_device("cpu"))
     assert "compiling" in capsys.readouterr().err
 
 

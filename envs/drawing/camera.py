@@ -30,10 +30,19 @@ class FollowCamera:
     """Follows the root smoothly, far enough away that the objects near it are in the picture too.
 
     aspect: width over height of the picture. azimuth [degrees]: direction of view; None takes one that shows
-    the humanoid from its front right. room_right: how much more to show on the picture's right side [m].
+    the humanoid from its front right, and `turn` degrees farther round. room_right: how much more to show on the
+    picture's right side [m]. elevation [degrees]: negative looks down.
     """
 
-    def __init__(self, skeleton: Skeleton, aspect: float, azimuth: float | None = None, room_right: float = 0.0):
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        aspect: float,
+        azimuth: float | None = None,
+        room_right: float = 0.0,
+        turn: float = 0.0,
+        elevation: float = _ELEVATION,
+    ):
         self._hips = hips_of(skeleton)
         self._room_right = room_right
         self._half_height = math.tan(math.radians(FIELD_OF_VIEW) / 2)
@@ -42,7 +51,8 @@ class FollowCamera:
         self._root = np.full(3, np.inf)
         self._framing = np.zeros(4)
         self.view = mujoco.MjvCamera()
-        self.view.elevation = _ELEVATION
+        self.view.elevation = elevation
+        self._turn = turn
 
     @property
     def right(self) -> np.ndarray:
@@ -68,7 +78,7 @@ class FollowCamera:
         if self._fixed_azimuth is not None:
             self.view.azimuth = self._fixed_azimuth
             return
-        self.view.azimuth = quarter_view(self._hips, pose)
+        self.view.azimuth = quarter_view(self._hips, pose) + self._turn
 
     def _frame(self, root: np.ndarray, pose: Pose) -> np.ndarray:
         """Where to look, relative to the root's place on the floor, and from how far: (4,) [m]."""

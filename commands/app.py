@@ -19,6 +19,7 @@ COMMANDS = {
     "motions": "look at clips, convert them, make the demo clips",
     "graph": "link the states of different skills, for starts and switches",
     "encode": "train the history encoder, or apply it to clips",
+    "uniskill": "learn skills from videos, and describe clips by them",
     "bench": "measure the speed of engine, environment and training",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130

@@ -1,0 +1,105 @@
+"""`run.py uniskill render`: pictures and depth of clips, or of a policy at work, to learn skills from."""
+
+import contextlib
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from commands.config_parser import ConfigParser
+from commands.run_folder import env_layer
+from envs.config import EnvConfig
+from motions.errors import UserError
+
+LOOKS = ("A", "B", "A-random", "B-random", "C", "C-random", "A-side")
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """Film clips, or a policy at work, in several looks, into a store to learn from."""
+
+    output: Path | None = None
+    """Folder of the store; what is there already is not filmed again."""
+    motion_file: str = ""
+    """Clip, or folder of clips."""
+    checkpoint: str = ""
+    """Film this policy in the environment of its run, in place of clips."""
+    looks: tuple[str, ...] = LOOKS
+    """Embodiments A, B and C; -random: in random colours; -side: from camera positions that the others do not have."""
+    variants: int = 2
+    """Draws of camera (and colours) for each clip and look."""
+    size: int = 64
+    """Pixels a side."""
+    stride: int = 2
+    """Frames of the clip, or control steps, between two pictures."""
+    seed: int = 0
+    """Of cameras, colours and rollouts."""
+    rows: int = 8
+    """Rollouts of the policy side by side."""
+    steps: int = 300
+    """Control steps of the rollouts."""
+
+    def __post_init__(self) -> None:
+        for name in ("variants", "size", "stride", "rows", "steps"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if bool(self.motion_file) == bool(self.checkpoint):
+            raise UserError("expected one of --motion_file (clips) and --checkpoint (a policy)")
+
+
+def render(config: RenderConfig) -> None:
+    """Does what the configuration says, with its progress on the terminal; raises UserError."""
+    from commands.eval_progress import EvalProgress
+    from conditioners.uniskill.store import RenderStore, StoreFacts
+    from envs.drawing.film import Look
+    from viewer.films import fill
+
+    assert config.output is not None
+    looks = [Look.parse(text) for text in config.looks]
+    subjects, library_hash = _rollouts(config) if config.checkpoint else _clips(Path(config.motion_file))
+    store = RenderStore.open_or_create(config.output, StoreFacts(config.size, config.stride, library_hash))
+    begin = time.monotonic()
+    with EvalProgress() as progress:
+        new = fill(
+            store,
+            subjects,
+            looks,
+            config.variants,
+            config.seed,
+            lambda done, of: progress.show(f"films of {config.output}", done, of),
+        )
+    pictures = sum(one.num_frames for one in store.renderings)
+    seconds = time.monotonic() - begin
+    print(f"{config.output}: {new} new films in {seconds:.0f} s; {len(store.renderings)} films, {pictures} pictures")
+
+
+def _clips(path: Path):
+    from motions.formats import load_clips
+    from motions.library import MotionLibrary
+    from viewer.films import clip_subjects
+
+    clips = load_clips(path)
+    return list(clip_subjects(clips)), MotionLibrary(clips).content_hash
+
+
+def _rollouts(config: RenderConfig):
+    from gymnasium.spaces import flatdim
+
+    from agents.player import load_player
+    from envs.make import make_env
+    from viewer.films import rollout_subjects
+
+    checkpoint = Path(config.checkpoint)
+    of_run = ConfigParser("run.py uniskill render", _Run).resolve([env_layer(checkpoint)], [])
+    env_config = replace(of_run.env, num_envs=config.rows, seed=config.seed)
+    with contextlib.closing(make_env(env_config)) as env:
+        size = flatdim(env.single_observation_space)
+        player = load_player(checkpoint, task=env_config.task, obs_size=size, device=env.device)
+        fps = 1.0 / env.sim.control_dt
+        return list(rollout_subjects(env, player.act, config.steps, fps, f"{checkpoint.name}_{config.seed}")), ""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The environment of a run."""
+
+    env: EnvConfig = EnvConfig()

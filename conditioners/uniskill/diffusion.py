@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
 from conditioners.uniskill.forward import DiffusionConfig, ForwardDynamics, stage_kwargs
 from conditioners.uniskill.guidance import guidance_masks, sample, scheduler
 from motions.errors import UserError
+
+try:
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+except ImportError:
+    raise UserError("this forward model needs diffusers: pip install hoigym[uniskill]") from None
 
 SCALING = 0.18215
 """Factor of the latents of Stable Diffusion 1.x; the condition's latents are not scaled."""

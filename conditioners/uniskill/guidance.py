@@ -7,8 +7,14 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor
+
+from motions.errors import UserError
+
+try:
+    from diffusers import DDIMScheduler, DDPMScheduler
+except ImportError:
+    raise UserError("this forward model needs diffusers: pip install hoigym[uniskill]") from None
 
 DROP = 0.05
 """Probability of each of: no context, neither, no condition."""

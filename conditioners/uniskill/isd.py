@@ -137,9 +137,12 @@ class InverseDynamics(nn.Module):
         depth: (B, 2, R, R), larger is nearer (disparity), any scale; each map is brought to 0 .. 1. images:
         (B, 2, 3, R, R) in 0 .. 1. eps: added to the range of a map; the published 0 makes a constant one NaN.
         """
-        frames = self.tokens(depth, images, eps)
+        return self.skill_of_tokens(self.tokens(depth, images, eps))
+
+    def skill_of_tokens(self, tokens: Tensor) -> Tensor:
+        """z (B, Z) of the tokens (B, 2, S, D) of pairs; a frame's tokens do not depend on its partner."""
         places = self.pos_embed_spatial + self.pos_embed_temporal
-        pooled = self.proj(self.transformer(frames + places)[:, -1].mean(1))
+        pooled = self.proj(self.transformer(tokens + places)[:, -1].mean(1))
         return self.skill_proj(self.skill_norm(pooled))
 
     def context(self, skill: Tensor) -> Tensor:

@@ -1,0 +1,59 @@
+"""What a UniSkill training is asked to do."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from conditioners.learning.learner import FitConfig
+from conditioners.uniskill.forward import ForwardConfig
+from conditioners.uniskill.isd import IsdConfig
+from motions.errors import UserError
+
+DataKind = Literal["store", "videos", "bridge", "droid", "libero", "h2o", "sthsthv2", "xskill"]
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """Where the pairs of pictures come from, and how far apart they are."""
+
+    kind: DataKind = "store"
+    """A store of `uniskill render`, a folder of videos, or a published data set as it lies on the disk."""
+    path: str = ""
+    """Its folder; several of one kind are joined by ":"."""
+    gap: tuple[float, float] = (1.0, 2.0)
+    """Least and largest time between the pictures of a pair [s]; published data sets have theirs in frames."""
+    embodiments: tuple[str, ...] = ()
+    """Of a store: those to learn from; all where empty."""
+    colours: tuple[str, ...] = ()
+    """Of a store: kinds of colouring to learn from; all where empty."""
+    unseen: Literal["none", "human", "robot"] = "none"
+    """Of XSkill: what is kept for validation instead of a tenth of the videos."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gap[0] <= self.gap[1]:
+            raise UserError(f"data.gap must be two times in order, above zero, not {list(self.gap)}")
+
+
+@dataclass(frozen=True)
+class UniSkillConfig:
+    """Train inverse and forward dynamics: recipe file < --config file < command line."""
+
+    recipe: str = "mini"
+    """Name of a file in cfg/uniskill."""
+    isd: IsdConfig = field(default_factory=IsdConfig)
+    forward: ForwardConfig = field(default_factory=ForwardConfig)
+    data: PairConfig = field(default_factory=PairConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+    warm_up: int = 0
+    """Steps in which the learning rate rises."""
+    decay: bool = False
+    """Whether the learning rate falls to zero until the last step, as half a cosine."""
+    jitter: float = 0.0
+    """Strength of the colour changes of the inverse model's pictures, the same for both pictures of a pair."""
+    depth_model: str = "depth-anything/Depth-Anything-V2-Small-hf"
+    """Folder or hub id of the network that gives depth where the data has none."""
+    trunk_weights: str = ""
+    """Image classifier's ResNet-18 weights (safetensors, or a state dict) to start the trunk from."""
+    start_from: str = ""
+    """Run, or published checkpoint folder, whose weights to start from."""

@@ -1,0 +1,137 @@
+"""Moving pictures to learn from, whatever they are stored as."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import imageio.v3 as iio
+import numpy as np
+
+from conditioners.uniskill.config import PairConfig
+from conditioners.uniskill.split import split
+from conditioners.uniskill.store import RenderStore, disparity
+from motions.errors import UserError
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif")
+_HELD_OUT_EVERY = 10
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Frames first .. last - 1 of one take, of which pairs are gap[0] .. gap[1] frames apart."""
+
+    name: str
+    first: int
+    last: int
+    gap: tuple[int, int]
+
+
+class Footage(Protocol):
+    """Pieces, and their frames on demand."""
+
+    @property
+    def pieces(self) -> Sequence[Piece]: ...
+
+    def frames(self, piece: int, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pictures (N, H, W, 3) uint8 of frames of a piece, and disparity (N, H, W) float32 where it is known."""
+        ...
+
+
+class StoreFootage:
+    """Rendered clips of a store; learned from and held out as `split` says."""
+
+    def __init__(self, store: RenderStore, config: PairConfig, held_out: bool) -> None:
+        chosen = [
+            one
+            for one in store.renderings
+            if (not config.embodiments or one.embodiment in config.embodiments)
+            and (not config.colours or one.colours in config.colours)
+        ]
+        self._store = store
+        self._spans = split(chosen, "held_out" if held_out else "train")
+        self._open: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self.pieces = [
+            Piece(span.rendering.name, span.first, span.last, in_frames(config.gap, span.rendering.fps))
+            for span in self._spans
+        ]
+
+    def frames(self, piece: int, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        if piece not in self._open:
+            rendering = self._spans[piece].rendering
+            self._open[piece] = self._store.rgb(rendering), self._store.depth(rendering)
+        rgb, depth = self._open[piece]
+        return rgb[list(indices)], disparity(depth[list(indices)])
+
+
+class FileFootage:
+    """Takes on the disk that a function reads.
+
+    read: path, frame indices -> pictures (N, H, W, 3) uint8.
+    """
+
+    def __init__(
+        self,
+        takes: Sequence[tuple[Path, Piece]],
+        read: Callable[[Path, Sequence[int]], np.ndarray],
+    ) -> None:
+        self._takes, self._read = takes, read
+        self.pieces = [piece for _, piece in takes]
+
+    def frames(self, piece: int, indices: Sequence[int]) -> tuple[np.ndarray, None]:
+        return self._read(self._takes[piece][0], indices), None
+
+
+def video_footage(config: PairConfig, held_out: bool) -> FileFootage:
+    """Every video below a folder; each tenth, by name, is held out. Raises UserError for none."""
+    folder = Path(config.path)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not paths:
+        raise UserError(f"{folder}: no video there; expected {', '.join(VIDEO_SUFFIXES)}")
+    takes = []
+    for path in keep_part(paths, held_out):
+        length, fps = video_facts(path)
+        takes.append((path, Piece(path.stem, 0, length, in_frames(config.gap, fps))))
+    return FileFootage(takes, read_video)
+
+
+def video_facts(path: Path) -> tuple[int, float]:
+    """Frames and frames a second of a video; raises UserError where it cannot be read."""
+    try:
+        facts = iio.immeta(path, plugin="FFMPEG")
+        fps = float(facts["fps"])
+        return max(1, round(float(facts["duration"]) * fps)), fps
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(f"{path}: cannot be read as a video ({_first_line(error)})") from None
+
+
+def read_video(path: Path, indices: Sequence[int] | None = None) -> np.ndarray:
+    """Some frames of a video, or all, (N, H, W, 3) uint8; raises UserError where it cannot be read."""
+    try:
+        if indices is None:
+            return np.stack(list(iio.imiter(path, plugin="FFMPEG")))
+        with iio.imopen(path, "r", plugin="FFMPEG") as file:
+            return np.stack([file.read(index=index) for index in indices])
+    except (OSError, ValueError, IndexError, RuntimeError) as error:
+        raise UserError(f"{path}: cannot be read as a video ({_first_line(error)})") from None
+
+
+def in_frames(gap: tuple[float, float], fps: float) -> tuple[int, int]:
+    """A range of times [s] as frames, at least one."""
+    low, high = (max(1, round(time * fps)) for time in gap)
+    return low, high
+
+
+def keep_part(items: Sequence[T], held_out: bool) -> list[T]:
+    """Every tenth item (at least the last of several) where held out, else the others."""
+    count = len(items)
+    if count < _HELD_OUT_EVERY:
+        out = {count - 1} if count > 1 else set()
+    else:
+        out = set(range(_HELD_OUT_EVERY - 1, count, _HELD_OUT_EVERY))
+    return [item for place, item in enumerate(items) if (place in out) == held_out]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

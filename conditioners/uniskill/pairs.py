@@ -1,0 +1,70 @@
+"""Pairs of pictures as training samples."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from conditioners.learning.learner import Batch
+from conditioners.learning.order import step_seed
+from conditioners.uniskill.depth import as_images, resized
+from conditioners.uniskill.footage import Footage
+
+
+class FramePairs:
+    """One random pair of a piece of footage at each draw.
+
+    A sample: images (2, 3, R, R) in 0 .. 1 for the inverse model; depth (2, R, R), as disparity, where the footage
+    has it; now and following (3, S, S) in 0 .. 1 for the forward model.
+
+    Args:
+        footage: pieces with fewer frames than their least gap + 1 are left out.
+        resolution: R. forward_resolution: S.
+    """
+
+    def __init__(self, footage: Footage, resolution: int, forward_resolution: int) -> None:
+        self._footage = footage
+        self._resolution, self._forward_resolution = resolution, forward_resolution
+        self._usable = [index for index, piece in enumerate(footage.pieces) if piece.last - piece.first > piece.gap[0]]
+
+    def __len__(self) -> int:
+        return len(self._usable)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.draw(index, 0)
+
+    def draw(self, index: int, seed: int) -> Batch:
+        """A pair of the index-th usable piece; the gap, then the start, are uniform."""
+        which = self._usable[index]
+        piece = self._footage.pieces[which]
+        random = np.random.default_rng(seed)
+        gap = min(int(random.integers(piece.gap[0], piece.gap[1] + 1)), piece.last - piece.first - 1)
+        start = int(random.integers(piece.first, piece.last - gap))
+        rgb, depth = self._footage.frames(which, (start, start + gap))
+        images = as_images(rgb)
+        now, following = resized(images, self._forward_resolution)
+        sample = {"images": resized(images, self._resolution), "now": now, "following": following}
+        if depth is not None:
+            sample["depth"] = resized(torch.from_numpy(np.array(depth, np.float32)), self._resolution)
+        return sample
+
+
+def fixed_batch(pairs: FramePairs, count: int, seed: int = 0) -> Batch:
+    """The same pairs each time, going round the pieces."""
+    samples = [pairs.draw(place % len(pairs), step_seed(seed, place)) for place in range(count)]
+    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def jitter(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Other colours, the same for both pictures of a pair.
+
+    images: (B, 2, 3, R, R) in 0 .. 1. Each colour is scaled by up to 1 +- strength, then contrast about the mean
+    and brightness change by as much.
+    """
+
+    def factors(*shape: int) -> Tensor:
+        draw = torch.rand(len(images), 1, *shape, 1, 1, generator=generator, device=images.device)
+        return 1 + strength * (2 * draw - 1)
+
+    tinted = images * factors(3)
+    mean = tinted.mean((1, 2, 3, 4), keepdim=True)
+    return ((tinted - mean) * factors(1) + mean * factors(1)).clamp(0, 1)

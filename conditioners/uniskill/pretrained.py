@@ -1,0 +1,154 @@
+"""Trained models from disk or from the hub: our own runs, and the published layout.
+
+Published: `idm.pth` (a plain state dict) and `unet/` (diffusers), or a folder checkpoint-STEP of them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+import yaml
+from safetensors import SafetensorError
+from torch import Tensor
+
+from conditioners.learning.plain import from_plain
+from conditioners.learning.state import load_weights, trained_weights
+from conditioners.uniskill.config import UniSkillConfig
+from conditioners.uniskill.isd import InverseDynamics, IsdConfig
+from conditioners.uniskill.model import UniSkill
+from motions.checkpoint import list_checkpoints, load_checkpoint, load_latest
+from motions.errors import UserError
+from motions.run_config import CONFIG_FILE
+
+WEIGHT_NAMES = ("idm.safetensors", "idm.pth")
+_ISD = "isd."
+
+
+class PretrainedError(UserError):
+    """Weights that are missing or do not fit, and why."""
+
+
+def load_isd(source: str, heads: int = 4) -> InverseDynamics:
+    """The inverse model of a run folder, a published checkpoint (file or folder) or a hub id; in evaluation mode.
+
+    heads: of a published checkpoint, whose shapes do not tell. Raises PretrainedError, one line that names the
+    first key which is missing, unexpected or of another shape.
+    """
+    path = Path(source)
+    if (path / CONFIG_FILE).is_file():
+        return load_uniskill(path).isd
+    file = find_weights(source)
+    return isd_of_weights(read_weights(file), str(file), heads)
+
+
+def load_uniskill(run_dir: Path) -> UniSkill:
+    """Both models of a training run, averaged weights where it kept some; in evaluation mode.
+
+    Raises PretrainedError or CheckpointError for anything else.
+    """
+    config = run_config(run_dir)
+    model = UniSkill(config.isd, config.forward)
+    checkpoint, _ = load_latest(run_dir)
+    load_weights(model, trained_weights(checkpoint), str(checkpoint.path))
+    return model.eval().requires_grad_(False)
+
+
+def run_config(run_dir: Path) -> UniSkillConfig:
+    """What a run was asked to do; raises PretrainedError where the folder holds no such run."""
+    path = run_dir / CONFIG_FILE
+    try:
+        return from_plain(UniSkillConfig, yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError:
+        raise PretrainedError(f"{run_dir}: no training run there ({CONFIG_FILE} is missing)") from None
+    except (yaml.YAMLError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise PretrainedError(f"{path}: not the configuration of a UniSkill training ({reason})") from None
+
+
+def isd_of_weights(weights: dict[str, Tensor], source: str, heads: int = 4) -> InverseDynamics:
+    """The inverse model whose sizes the weights tell; raises PretrainedError where they do not fit it."""
+    try:
+        config = _sizes(weights, heads)
+    except KeyError as error:
+        raise PretrainedError(f"{source}: not an inverse model of UniSkill: {error} is missing") from None
+    with torch.device("meta"):
+        isd = InverseDynamics(config)
+    load_weights(isd.to_empty(device="cpu"), weights, source)
+    # The constants of the pictures are no weights and were emptied too.
+    fresh = InverseDynamics(config)
+    fresh.load_state_dict(isd.state_dict())
+    return fresh.eval().requires_grad_(False)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict of a .safetensors or a torch file, which may not hold code; raises PretrainedError."""
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError) as error:
+        raise PretrainedError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+    except Exception as error:  # torch.load raises many kinds for a file that is something else
+        raise PretrainedError(f"{path}: not a file of weights ({type(error).__name__})") from None
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise PretrainedError(f"{path}: not a plain state dict")
+    return dict(content)
+
+
+def find_weights(source: str) -> Path:
+    """The file of inverse-model weights that a file, a folder or a hub id means; raises PretrainedError."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    folder = path if path.is_dir() else _download(source)
+    for place in (folder, *sorted(folder.glob("checkpoint-*"), key=_step, reverse=True)):
+        for name in WEIGHT_NAMES:
+            if (place / name).is_file():
+                return place / name
+    raise PretrainedError(f"{source}: none of {', '.join(WEIGHT_NAMES)} there or in a checkpoint-* folder of it")
+
+
+def weights_hash_source(source: str) -> bytes:
+    """Bytes that change when the weights of a source do: of the newest checkpoint of a run, or of the file."""
+    run = Path(source)
+    if (run / CONFIG_FILE).is_file():
+        paths = list_checkpoints(run)
+        return load_checkpoint(paths[-1]).state["tensors_sha256"].encode() if paths else b""
+    return find_weights(source).read_bytes()
+
+
+def _sizes(weights: dict[str, Tensor], heads: int) -> IsdConfig:
+    places, width = weights["pos_embed_spatial"].shape[2:]
+    patch = round(weights["depth_proj.1.weight"].shape[0] ** 0.5)
+    layers = {int(name.split(".")[2]) for name in weights if name.startswith("transformer.layers.")}
+    return IsdConfig(
+        layers=max(layers, default=-1) + 1,
+        heads=heads,
+        width=width,
+        skill_dim=weights["skill_proj.weight"].shape[0],
+        context_dim=weights["latent_proj.weight"].shape[0],
+        resolution=patch * round(places**0.5),
+        patch=patch,
+    )
+
+
+def _download(source: str) -> Path:
+    """A repository of the hub, or what of it was fetched before."""
+    if source.count("/") != 1 or source.startswith((".", "/")):
+        raise PretrainedError(f"{source}: no such file or folder, and no hub id (owner/name)")
+    try:
+        from huggingface_hub import snapshot_download
+
+        wanted = ["*idm.pth", "*idm.safetensors", "*unet/*"]
+        return Path(snapshot_download(source, allow_patterns=wanted))
+    except ImportError:
+        raise PretrainedError(f"{source}: a hub id needs huggingface_hub: pip install hoigym[uniskill]") from None
+    except Exception as error:  # the hub's client raises its own kinds and those of its transport
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PretrainedError(f"{source}: no such file or folder, and the hub does not give it ({reason})") from None
+
+
+def _step(folder: Path) -> int:
+    last = folder.name.rsplit("-", 1)[-1]
+    return int(last) if last.isdigit() else -1

@@ -1,0 +1,151 @@
+"""Published data sets as they lie on the disk, where they are plain files.
+
+Layouts, splits and gaps as in repository KimHanjung/UniSkill. Its combination of several is their separate folders
+joined; sampling by index gives every take one pair in turn, as there.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+
+from conditioners.uniskill.config import PairConfig
+from conditioners.uniskill.footage import FileFootage, Piece, read_video, video_facts
+from motions.errors import UserError
+
+_TRAIN_SHARE = 0.9
+GAPS = {
+    "bridge": (5, 10),
+    "droid": (20, 40),
+    "libero": (20, 40),
+    "h2o": (30, 60),
+    "sthsthv2": (10, 30),
+    "xskill": (10, 20),
+}
+"""Least and largest gap between the pictures of a pair [frames]."""
+_SSV2_SKIPPED = 0.4
+"""Share at the start of a clip of Something-Something in which nothing has happened yet."""
+_SSV2_LABELS = frozenset(
+    [1, 4, 7, 8, 12, 13, 15, 21, 22, *range(24, 32), 33, 34, 35, *range(40, 59), 63, *range(66, 80)]
+    + [*range(81, 91), *range(93, 124), *range(144, 151), 153, *range(156, 162), 164, 171, 172, 173]
+)
+"""Labels of Something-Something whose motion is a hand's skill; see the repository."""
+
+
+def bridge(config: PairConfig, held_out: bool) -> FileFootage:
+    """metadata.json: {video: length}; videos below the folder."""
+    root = Path(config.path)
+    lengths: dict[str, int] = _json(root / "metadata.json")
+    takes = [(root / name, int(length)) for name, length in sorted(lengths.items())]
+    return _footage(_nine_tenths(takes, held_out), GAPS["bridge"], read_video)
+
+
+def droid(config: PairConfig, held_out: bool) -> FileFootage:
+    """metadata.json: {video: {"success", "length"}}; successful ones, from the first outer camera.
+
+    A path with "raw" in it has the raw layout: lab and ext1_mp4_path of every entry, one frame less.
+    """
+    root = Path(config.path)
+    entries: dict[str, dict[str, Any]] = _json(root / "metadata.json")
+    takes = []
+    for name, entry in sorted(entries.items()):
+        if "raw" in config.path:
+            takes.append((root / entry["lab"] / entry["ext1_mp4_path"], int(entry["length"]) - 1))
+        elif entry["success"] == "success":
+            takes.append((root / "exterior_image_1_left" / name, int(entry["length"])))
+    return _footage(_nine_tenths(takes, held_out), GAPS["droid"], read_video)
+
+
+def libero(config: PairConfig, held_out: bool) -> FileFootage:
+    """libero*/TASK/DEMO.npy, uint8 (T, H, W, 3); a tenth of every task is held out."""
+    takes = []
+    for task in sorted(path for path in Path(config.path).glob("libero*/*") if path.is_dir()):
+        demos = [(path, len(np.load(path, mmap_mode="r", allow_pickle=False))) for path in sorted(task.glob("*.npy"))]
+        takes += _nine_tenths(demos, held_out)
+    return _footage(takes, GAPS["libero"], _read_array)
+
+
+def h2o(config: PairConfig, held_out: bool) -> FileFootage:
+    """metadata.json: list of {"path", "length"}; frames PATH/000000.png."""
+    root = Path(config.path)
+    entries: list[dict[str, Any]] = _json(root / "metadata.json")
+    takes = [(root / entry["path"], int(entry["length"])) for entry in entries]
+    return _footage(_nine_tenths(takes, held_out), GAPS["h2o"], _read_pictures)
+
+
+def sthsthv2(config: PairConfig, held_out: bool) -> FileFootage:
+    """labels/metadata_{train,val}.json, labels/labels.json, sthsthv2/ID.mp4; skill labels only."""
+    root = Path(config.path)
+    entries: dict[str, dict[str, Any]] = _json(root / "labels" / f"metadata_{'val' if held_out else 'train'}.json")
+    label_of: dict[str, str] = _json(root / "labels" / "labels.json")
+    takes = []
+    for name, entry in sorted(entries.items()):
+        label = label_of.get(re.sub(r"[\[\]]", "", entry["template"]))
+        if label is not None and int(label) in _SSV2_LABELS:
+            takes.append((root / "sthsthv2" / f"{name}.mp4", int(entry["length"])))
+    return _footage(takes, GAPS["sthsthv2"], read_video, _SSV2_SKIPPED)
+
+
+def xskill(config: PairConfig, held_out: bool) -> FileFootage:
+    """data_v2/TASK/videos/DEMO/CAMERA/*.mp4 but camera 1; tasks that begin with "human" are people's."""
+    paths = sorted(path for path in Path(config.path).glob("data_v2/*/videos/*/*/*.mp4") if path.parent.name != "1")
+    if config.unseen == "none":
+        takes = _nine_tenths([(path, 0) for path in paths], held_out)
+    else:
+        human = [path for path in paths if path.parents[3].name.startswith("human")]
+        robot = [path for path in paths if path not in set(human)]
+        unseen, seen = (human, robot) if config.unseen == "human" else (robot, human)
+        takes = [(path, 0) for path in (unseen if held_out else seen)]
+    measured = [(path, video_facts(path)[0]) for path, _ in takes]
+    return _footage(measured, GAPS["xskill"], read_video)
+
+
+PUBLISHED: dict[str, Callable[[PairConfig, bool], FileFootage]] = {
+    "bridge": bridge,
+    "droid": droid,
+    "libero": libero,
+    "h2o": h2o,
+    "sthsthv2": sthsthv2,
+    "xskill": xskill,
+}
+
+
+def _footage(
+    takes: Sequence[tuple[Path, int]],
+    gap: tuple[int, int],
+    read: Callable[[Path, Sequence[int]], np.ndarray],
+    skipped: float = 0.0,
+) -> FileFootage:
+    pieces = [
+        (path, Piece(str(path), int(skipped * length), length, gap))
+        for path, length in takes
+        if length - int(skipped * length) > gap[0]
+    ]
+    return FileFootage(pieces, read)
+
+
+def _nine_tenths(takes: list[tuple[Path, int]], held_out: bool) -> list[tuple[Path, int]]:
+    """The first nine tenths, or the rest."""
+    cut = int(_TRAIN_SHARE * len(takes))
+    return takes[cut:] if held_out else takes[:cut]
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}; expected the data set's description") from None
+    except ValueError:
+        raise UserError(f"{path}: not a JSON file") from None
+
+
+def _read_array(path: Path, indices: Sequence[int]) -> np.ndarray:
+    return np.load(path, mmap_mode="r", allow_pickle=False)[list(indices)]
+
+
+def _read_pictures(path: Path, indices: Sequence[int]) -> np.ndarray:
+    return np.stack([iio.imread(path / f"{index:06d}.png")[..., :3] for index in indices])

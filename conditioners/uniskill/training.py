@@ -1,0 +1,146 @@
+"""Joint training of inverse and forward dynamics."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from conditioners.learning.fit import fit
+from conditioners.learning.learner import Batch, FitResult
+from conditioners.learning.state import load_weights
+from conditioners.uniskill.config import UniSkillConfig
+from conditioners.uniskill.depth import DepthEstimator, load_depth_estimator, resized
+from conditioners.uniskill.footage import Footage
+from conditioners.uniskill.footage_kinds import open_footage
+from conditioners.uniskill.forward import mean_squared_change
+from conditioners.uniskill.model import UniSkill
+from conditioners.uniskill.pairs import FramePairs, fixed_batch, jitter
+from conditioners.uniskill.pretrained import find_weights, load_uniskill, read_weights
+from conditioners.uniskill.trunk import in_sequence
+from motions.errors import UserError
+from motions.run_config import CONFIG_FILE
+
+_VALIDATION_PAIRS = 48
+_SHOWN = 6
+
+
+def train(config: UniSkillConfig, run_dir: Path, resume: bool, plain: Mapping[str, Any]) -> FitResult:
+    """Trains in a folder (see `fit`); plain: the configuration as config.yaml keeps it.
+
+    Raises UserError for data, weights or a folder that cannot be used.
+    """
+    pairs = _pairs(config, held_out=False)
+    held_out = _pairs(config, held_out=True)
+    if not len(pairs):
+        raise UserError(f"{config.data.path}: no take is long enough for a pair {config.data.gap[0]:g} s apart")
+    torch.manual_seed(config.fit.seed)
+    model = UniSkill(config.isd, config.forward)
+    if not resume:
+        _start_weights(model, config)
+    learner = UniSkillLearner(model, config, fixed_batch(held_out, _VALIDATION_PAIRS) if len(held_out) else None)
+    return fit(learner, pairs, run_dir, config.fit, resume, plain)
+
+
+class UniSkillLearner:
+    """Both models under one loss, that of the forward model: the inverse one has none of its own.
+
+    held_out: pairs to validate with.
+    """
+
+    def __init__(self, model: UniSkill, config: UniSkillConfig, held_out: Batch | None) -> None:
+        self.module = model
+        self._config, self._held_out = config, held_out
+        self._estimator: DepthEstimator | None = None
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        depth = self._depth(batch)
+        images = batch["images"]
+        if self._config.jitter:
+            images = jitter(images, self._config.jitter, generator)
+        context = self.module.isd.context(self.module.skill(images, depth))
+        return self.module.forward_model.loss(batch["now"], batch["following"], context, generator)
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        config = self._config
+        return torch.optim.AdamW(self.module.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+
+    def schedule(self, step: int) -> float:
+        config = self._config
+        rise = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
+        done = min(1.0, step / config.fit.steps)
+        return rise * (0.5 + 0.5 * math.cos(math.pi * done)) if config.decay else rise
+
+    def validate(self, step: int) -> Mapping[str, float | np.ndarray]:
+        """Errors of the predicted picture over those of copying the current one, with z and with z of other pairs."""
+        if self._held_out is None:
+            return {}
+        device = self.module.isd.pos_embed_spatial.device
+        batch = {name: value.to(device) for name, value in self._held_out.items()}
+        now, following = batch["now"], batch["following"]
+        skill = self.module.skill(batch["images"], self._depth(batch))
+        copying = mean_squared_change(now, following).sum().clamp_min(1e-12)
+        predicted = self.module.predict(now, skill)
+        shuffled = self.module.predict(now, skill.roll(len(skill) // 2, 0))
+        return {
+            "error": float((predicted - following).square().mean((1, 2, 3)).sum() / copying),
+            "error_shuffled": float((shuffled - following).square().mean((1, 2, 3)).sum() / copying),
+            "frame_prediction_target": comparison(now[:_SHOWN], predicted[:_SHOWN], following[:_SHOWN]),
+        }
+
+    def _depth(self, batch: Batch) -> Tensor:
+        """Depth of the pairs, estimated where the data has none."""
+        if "depth" in batch:
+            return batch["depth"]
+        images = batch["images"].flatten(0, 1)
+        if self._estimator is None:
+            self._estimator = load_depth_estimator(self._config.depth_model, images.device)
+        pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        depth = resized(self._estimator(pixels).float(), self._config.isd.resolution, antialias=False)
+        return depth.unflatten(0, batch["images"].shape[:2])
+
+
+def comparison(*columns: Tensor) -> np.ndarray:
+    """Pictures (N, 3, S, S) in 0 .. 1 side by side, one row for each n, enlarged; (H, W, 3) uint8."""
+    rows = torch.cat([column.permute(0, 2, 3, 1) for column in columns], 2).flatten(0, 1)
+    factor = max(1, 96 // columns[0].shape[-1])
+    large = rows.repeat_interleave(factor, 0).repeat_interleave(factor, 1)
+    return (large.clamp(0, 1) * 255).round().byte().cpu().numpy()
+
+
+def _pairs(config: UniSkillConfig, held_out: bool) -> FramePairs:
+    if not config.data.path:
+        raise UserError("data.path is missing: a store of `uniskill render`, a folder of videos, or a data set")
+    footage: Footage = open_footage(config.data, held_out)
+    return FramePairs(footage, config.isd.resolution, config.forward.resolution)
+
+
+def _start_weights(model: UniSkill, config: UniSkillConfig) -> None:
+    if config.trunk_weights:
+        path = Path(config.trunk_weights)
+        load_weights(model.isd.visual_encoder, in_sequence(read_weights(path)), str(path))
+    if not config.start_from:
+        return
+    if (Path(config.start_from) / CONFIG_FILE).is_file():
+        earlier = load_uniskill(Path(config.start_from)).state_dict()
+        load_weights(model, earlier, config.start_from)
+        return
+    file = find_weights(config.start_from)
+    load_weights(model.isd, read_weights(file), str(file))
+    unet = file.parent / "unet"
+    if unet.is_dir() and config.forward.kind == "diffusion":
+        _load_unet(model, unet)
+
+
+def _load_unet(model: UniSkill, folder: Path) -> None:
+    """Weights of a diffusers folder into the diffusion forward model."""
+    found = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
+    if not found:
+        raise UserError(f"{folder}: no weights there")
+    weights: dict[str, Tensor] = {}
+    for path in found:
+        weights |= read_weights(path)
+    load_weights(model.forward_model.get_submodule("unet"), weights, str(folder))

@@ -28,6 +28,11 @@ class StartConfig:
     """Probability of a start in the neighbourhood of the reference (state transition field)."""
     switch: float = 0.0
     """Probability of a start in a linked state of another skill (stitched trajectory graph)."""
+    scatter: float = 0.0
+    """Probability of a start with the objects at a random place, as published for testing pick-up: the reference, and
+    with it the reward, knows nothing of that."""
+    scatter_distance: tuple[float, float] = (0.5, 3.0)
+    """Least and greatest distance of that place from the root [m]."""
     graph_file: str = ""
     """Trajectory graph of the clips, for `switch`; built when training starts where empty."""
     buffer: bool = True
@@ -43,6 +48,8 @@ class StartConfig:
         """Raises UserError for an impossible value."""
         if self.adaptive_cap and self.adaptive_cap < 1.0:
             raise UserError(f"start.adaptive_cap {self.adaptive_cap:g}: expected 1 or more, or 0 for no limit")
+        if not 0.0 <= self.scatter_distance[0] <= self.scatter_distance[1]:
+            raise UserError(f"start.scatter_distance {self.scatter_distance}: expected the least and the greatest [m]")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from envs.config import EnvConfig
+from envs.object_places import ObjectPlaces
 from envs.sampling import StartSampler
 from envs.scene.scene import Scene
 from envs.sim.rows import Rows, counting_stalls
@@ -17,12 +18,8 @@ from motions.graph_build import link_library, published_settings
 from motions.library import MotionLibrary
 from motions.neighbour import NeighbourSearch
 from motions.noise import perturb
-from motions.rotations import normalize
 from motions.state import MotionState
 from motions.stitching import align, buffer_frames
-
-# Half width [m] of the square, and the greatest height, in which an object without a role starts; its speeds.
-_STRAY_RANGE, _STRAY_SPEED, _STRAY_SPIN = 5.0, 5.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class EpisodeStarts:
     the reference starts at the frame of the clip nearest to it; failing that, with probability `switch`, it is the
     state linked to that frame in the trajectory graph, laid over it: that of another skill. Either way the reference
     waits for as many frames as the states are decades of similarity apart. (SkillMimic-V2: state transition field and
-    stitched trajectory graph.)
+    stitched trajectory graph.) Last, with probability `scatter`, the objects are put somewhere else.
 
     Raises UserError for settings that leave nothing to start on, or a graph of other clips.
     """
@@ -60,6 +57,8 @@ class EpisodeStarts:
         self.sampler = StartSampler(
             library, allowed, config.start.adaptive, config.start.adaptive_frames, config.start.adaptive_cap
         )
+        lowest = max((ball.radius for ball in scene.config.objects), default=0.0)
+        self._places = ObjectPlaces(generator, lowest)
         self._search = self._graph = None
         if config.start.noise > 0.0:
             self._search = NeighbourSearch(
@@ -85,6 +84,10 @@ class EpisodeStarts:
             start = self._into_neighbourhood(start, Rows.of(near, _at_most(count, self._config.noise)))
         if self._graph is not None:
             start = self._onto_other_skill(start, Rows.of(away, _at_most(count, self._config.switch)), stray)
+        if self._config.scatter > 0.0 and self._scene.num_objects:
+            moved = self._chance(count, self._config.scatter) & ~stray
+            state = self._places.scattered(start.state, moved, self._config.scatter_distance)
+            start = dataclasses.replace(start, state=state)
         return start
 
     def _into_neighbourhood(self, start: EpisodeStart, near: Rows) -> EpisodeStart:
@@ -127,28 +130,7 @@ class EpisodeStarts:
         objects = self._scene.num_objects
         names = [field.name for field in dataclasses.fields(MotionState) if field.name.startswith("object_")]
         state = dataclasses.replace(state, **{name: getattr(state, name)[:, :objects] for name in names})
-        return self._scattered(state, stray) if objects else state
-
-    def _scattered(self, state: MotionState, stray: Tensor) -> MotionState:
-        """Objects of skills that use none start anywhere above the ground around the humanoid, at any speed, so that
-        a policy learns to ignore them."""
-        where = stray.view(-1, 1, 1)
-        lowest = max(ball.radius for ball in self._scene.config.objects)
-        place = self._uniform(state.object_pos)
-        pos = (2.0 * place - 1.0) * _STRAY_RANGE
-        pos[..., :2] += state.root_pos[:, None, :2]
-        pos[..., 2] = lowest + place[..., 2] * (_STRAY_RANGE - lowest)
-        quat = torch.randn(state.object_quat.shape, generator=self._generator, device=pos.device)
-        return dataclasses.replace(
-            state,
-            object_pos=torch.where(where, pos, state.object_pos),
-            object_quat=torch.where(where, normalize(quat), state.object_quat),
-            object_lin_vel=torch.where(where, _STRAY_SPEED * self._uniform(pos), state.object_lin_vel),
-            object_ang_vel=torch.where(where, _STRAY_SPIN * self._uniform(pos), state.object_ang_vel),
-        )
-
-    def _uniform(self, like: Tensor) -> Tensor:
-        return torch.rand(like.shape, generator=self._generator, device=like.device)
+        return self._places.stray(state, stray) if objects else state
 
     def _chance(self, count: int, probability: float) -> Tensor:
         return torch.rand(count, generator=self._generator, device=self._library.device) < probability

@@ -110,3 +110,42 @@ def test_without_a_file_the_graph_is_built_from_the_clips(make_env: MakeEnv, gra
         return env.reset(seed=3)[0]
 
     assert torch.equal(start(graph_file), start(""))
+
+
+def test_scattered_objects_lie_within_the_published_ranges(make_env: MakeEnv) -> None:
+    def state(**start: object):
+        env = make_env(num_envs=300, start=StartConfig(**start))
+        env.reset(seed=0)
+        reference = env.library.reference(env.library.frame_index(env.clip, env.start_frame))
+        return env, env.sim.state, reference
+
+    env, moved, reference = state(clip=0, scatter=1.0)
+    beside = moved.object_pos[:, 0, :2] - moved.root_pos[:, :2]
+    away, height = beside.norm(dim=1), moved.object_pos[:, 0, 2]
+    assert 0.5 <= away.min() < 0.6
+    assert 2.9 < away.max() <= 3.0
+    radius = env.scene.config.objects[0].radius
+    assert radius == height.min()  # none begins inside the ground
+    assert 1.0 < height.max() <= 1.1
+    assert abs(float(away.mean()) - 1.75) < 0.15
+    angle = torch.atan2(beside[:, 1], beside[:, 0])
+    assert all(abs(float(((angle > low) & (angle < low + 1.5708)).float().mean()) - 0.25) < 0.1 for low in (-3.1416, 0))
+    speed = moved.object_lin_vel[:, 0]
+    assert 0.45 < speed.abs().max() <= 0.5
+    assert torch.equal(moved.root_pos, reference.root_pos)
+    env, near, _ = state(clip=0, scatter=1.0, scatter_distance=(1.0, 1.0))
+    torch.testing.assert_close((near.object_pos[:, 0, :2] - near.root_pos[:, :2]).norm(dim=1), torch.ones(300))
+    env, some, reference = state(clip=0, scatter=0.3)
+    share = (some.object_pos - reference.object_pos).abs().amax((1, 2)) > 0.05
+    assert float(share.float().mean()) == pytest.approx(0.3, abs=0.1)
+    with pytest.raises(UserError, match=r"start.scatter_distance \(2.0, 1.0\): expected"):
+        StartConfig(scatter_distance=(2.0, 1.0))
+
+
+def test_objects_without_a_role_are_not_scattered_again(make_env: MakeEnv) -> None:
+    def places(scatter: float) -> torch.Tensor:
+        env = make_env(num_envs=20, start=StartConfig(clip=2, scatter=scatter))  # a skill without an object
+        env.reset(seed=0)
+        return env.sim.state.object_pos.clone()
+
+    assert torch.equal(places(0.0), places(1.0))

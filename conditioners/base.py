@@ -11,21 +11,22 @@ class ConditionQuery(NamedTuple):
 
     skill: (N,) long, skill id. frame: (N,) long, row of the motion library that the row follows: that of the last
     step at which a new value was due. step: (N,) long, control steps since the episode began, at that step.
-    variant: (N,) long, which of the conditioner's variants the episode has.
+    variant: (N,) long, which of the conditioner's variants the episode has. row: (N,) long, the row itself.
     """
 
     skill: Tensor
     frame: Tensor
     step: Tensor
     variant: Tensor
+    row: Tensor
 
 
 class SkillConditioner(ABC):
     """Gives every row a vector of fixed width that says which skill is wanted.
 
-    Conditioners keep nothing of the rows: the same query always gives the same values, so that a resumed run
-    continues exactly. The environment puts the values into the observation; the policy does not know where
-    they come from.
+    The same query should always give the same values, so that a resumed run continues exactly: what a conditioner
+    remembers of the rows (`restart`, `look`) is not stored. The environment puts the values into the observation; the
+    policy does not know where they come from.
 
     width: numbers a row. hold_steps: control steps for which a value is held; the environment asks with the frame and
     step at which it was due. variants: ways to say the same, of which each episode draws one.
@@ -38,3 +39,14 @@ class SkillConditioner(ABC):
     @abstractmethod
     def __call__(self, query: ConditionQuery) -> Tensor:
         """Values of N rows, (N, width) float32 on the query's device."""
+
+    # Only conditioners that watch what happens need the following.
+
+    def restart(self, row: Tensor, mask: Tensor) -> None:  # noqa: B027
+        """The episodes of rows (R,), where mask (R,) is set, have begun anew; called before they ask for anything."""
+
+    def look(self) -> None:  # noqa: B027
+        """A control step has ended; called once, after all that it asked."""
+
+    def close(self) -> None:  # noqa: B027
+        """Frees what the conditioner needs."""

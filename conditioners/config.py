@@ -21,13 +21,18 @@ class ConditionConfig:
     prompt: str = ""
     """Table of conditions that takes the place of those in `file`: predicted ones of the same clips, frame by frame, or
     those of a video to perform, one after the other."""
+    planner: str = ""
+    """UVA model whose predictions, from pictures of what happens, take the place of the plans in `file`; for play."""
     hold: float = 0.0
     """Seconds for which a condition is held; 0 takes a new one at every control step."""
 
     def __post_init__(self) -> None:
         if self.kind in TABLE_KINDS and not self.file:
             raise UserError(f"condition.kind {self.kind} needs condition.file, a table of conditions of the clips")
-        if self.kind not in TABLE_KINDS and (self.file or self.prompt):
-            raise UserError(f"condition.kind {self.kind} takes neither condition.file nor condition.prompt")
+        unused = [name for name in ("file", "prompt", "planner") if getattr(self, name)]
+        if self.kind not in TABLE_KINDS and unused:
+            raise UserError(f"condition.kind {self.kind} takes no condition.{unused[0]}")
+        if self.prompt and self.planner:
+            raise UserError("condition.prompt and condition.planner exclude each other")
         if self.hold < 0:
             raise UserError(f"condition.hold must not be negative, not {self.hold:g}")

@@ -25,11 +25,10 @@ def make_conditioner(config: ConditionConfig, library: MotionLibrary, control_hz
         return LabelConditioner()
     if config.kind not in TABLE_KINDS:
         return TableConditioner(label_phase(library), library, hold_steps)
-    table = load_table(Path(config.file))
-    _check(table, config.file, library)
+    table = table_of(config, library)
     shown = load_table(Path(config.prompt)) if config.prompt else table
     _check_width(shown, config.prompt, table)
-    values = _standardised(shown.values, table.values).to(library.device)
+    values = standardised(shown.values, table.values).to(library.device)
     if shown.library_hash != library.content_hash:
         return PromptConditioner(values, shown.fps / control_hz, hold_steps)
     spoilt = {
@@ -41,17 +40,23 @@ def make_conditioner(config: ConditionConfig, library: MotionLibrary, control_hz
     return TableConditioner(spoilt[config.kind](), library, hold_steps)
 
 
-def _standardised(values: Tensor, trained: Tensor) -> Tensor:
-    """values in standard deviations from the mean of the trained ones: encoders leave offset and scale open."""
+def standardised(values: Tensor, trained: Tensor) -> Tensor:
+    """Conditions (..., W) in standard deviations from the mean of trained ones (V, F, W).
+
+    Encoders leave offset and scale open.
+    """
     flat = trained.flatten(0, 1)
     mean, scale = flat.mean(0), flat.std(0, correction=0).clamp_min(1e-6)
     return ((values - mean) / scale).clamp(-LARGEST, LARGEST)
 
 
-def _check(table: ConditionTable, path: str, library: MotionLibrary) -> None:
-    frames = table.values.shape[1]
-    if table.library_hash != library.content_hash or frames != library.num_frames:
-        raise TableError(f"{path}: made for other clips than those of motion_file ({library.num_frames} frames)")
+def table_of(config: ConditionConfig, library: MotionLibrary) -> ConditionTable:
+    """The table that a policy is trained with; raises TableError where it was made for other clips."""
+    table = load_table(Path(config.file))
+    if table.library_hash != library.content_hash or table.values.shape[1] != library.num_frames:
+        frames = f"{library.num_frames} frames"
+        raise TableError(f"{config.file}: made for other clips than those of motion_file ({frames})")
+    return table
 
 
 def _check_width(prompt: ConditionTable, path: str, table: ConditionTable) -> None:

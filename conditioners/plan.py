@@ -59,5 +59,10 @@ def plans(library: MotionLibrary) -> Tensor:
 
 def plan_table(library: MotionLibrary, plan: Tensor, source: str) -> ConditionTable:
     """Plans (F, 16, D) of the frames of a library as the conditions of a policy: their knots, 4 D numbers a frame."""
-    values = plan[:, KNOTS].flatten(1)[None]
+    values = knots(plan)[None]
     return ConditionTable(values.float().cpu(), library.fps, library.content_hash, {"source": source})
+
+
+def knots(plan: Tensor) -> Tensor:
+    """What a policy is told of plans (..., 16, D), (..., 4 D)."""
+    return plan[..., KNOTS, :].flatten(-2)

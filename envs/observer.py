@@ -64,11 +64,13 @@ class Observer:
 
     def restart(self, rows: Rows, row: Tensor) -> None:
         """Gives restarted rows the past of the library rows row (R,) that they follow first."""
+        self._conditioner.restart(rows.index, rows.mask)
         if self._history is not None:
             self._history.restart(rows.index, rows.mask, row)
 
     def remember(self) -> None:
-        """Adds the present state of every row to its history."""
+        """Adds the present state of every row to its past."""
+        self._conditioner.look()
         if self._history is None:
             return
         state = self._state

@@ -11,8 +11,8 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from conditioners.base import ConditionQuery
-from conditioners.make import make_conditioner
 from envs.clips import check_library, load_library
+from envs.conditions import env_conditioner
 from envs.config import EnvConfig
 from envs.contacts import Contacts, force_rule_contacts, pair_contacts
 from envs.masked_reward import masked_reward
@@ -58,7 +58,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.scene = build_scene(config.scene, locked_pose=mean_pose.cpu().numpy())
         self.sim = make_simulator(config.engine, self.scene, config.num_envs, config.threads, config.warp)
         self.num_envs = config.num_envs
-        self._conditioner = make_conditioner(config.condition, self.library, config.scene.control_hz)
+        self._conditioner = env_conditioner(config, self.library, self.sim)
         self._observer = Observer(config, self.sim, self._conditioner, self.library)
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         self._starts = EpisodeStarts(config, self.library, self.scene, self._generator)
@@ -189,7 +189,8 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             self._motion.load_state_dict(_part("motion", state))
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Frees engine and renderer."""
+        """Frees engine, conditioner and renderer."""
+        self._conditioner.close()
         if self._renderer is not None:
             self._renderer.close()
         self.sim.close()
@@ -292,7 +293,11 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         """Observation (R, O) of the rows index (R,)."""
         held = self.progress % self._conditioner.hold_steps
         query = ConditionQuery(
-            self.skill[index], self._frame_ahead(-held)[index], (self.progress - held)[index], self.variant[index]
+            self.skill[index],
+            self._frame_ahead(-held)[index],
+            (self.progress - held)[index],
+            self.variant[index],
+            index,
         )
         return self._observer(index, query)
 

@@ -78,7 +78,7 @@ def film(
     following = following_camera(skeleton, camera)
     renderer = SmallRenderer(skeleton, objects, size, size, appearance)
     try:
-        pairs = [renderer.draw_with_depth(_untouched(pose), static or following.follow(pose, dt)) for pose in poses]
+        pairs = [renderer.draw_with_depth(untouched(pose), static or following.follow(pose, dt)) for pose in poses]
     finally:
         renderer.close()
     return Film(np.stack([rgb for rgb, _ in pairs]), np.stack([depth for _, depth in pairs]), appearance, camera)
@@ -89,5 +89,6 @@ def following_camera(skeleton: Skeleton, choice: CameraChoice) -> FollowCamera:
     return FollowCamera(skeleton, 1.0, turn=choice.azimuth, elevation=choice.elevation)
 
 
-def _untouched(pose: Pose) -> Pose:
+def untouched(pose: Pose) -> Pose:
+    """The pose without the colour of contact, which is not there to be seen in the world."""
     return replace(pose, body_touch=np.zeros_like(pose.body_touch), object_touch=np.zeros_like(pose.object_touch))

@@ -7,7 +7,7 @@ from conditioners.label import LabelConditioner
 
 def query(*skills: int) -> ConditionQuery:
     ids = torch.tensor(skills)
-    return ConditionQuery(ids, *(torch.zeros_like(ids) for _ in range(3)))
+    return ConditionQuery(ids, *(torch.zeros_like(ids) for _ in range(4)))
 
 
 def test_one_hot_of_the_skill():

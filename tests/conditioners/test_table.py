@@ -28,7 +28,7 @@ def frames_as_values(library: MotionLibrary, variants: int = 1) -> torch.Tensor:
 
 
 def query(skill: int, frame: int, step: int = 0, variant: int = 0) -> ConditionQuery:
-    return ConditionQuery(*(torch.tensor([value]) for value in (skill, frame, step, variant)))
+    return ConditionQuery(*(torch.tensor([value]) for value in (skill, frame, step, variant, 0)))
 
 
 def test_a_row_that_follows_its_clip_gets_the_vector_of_its_frame(library):
@@ -111,7 +111,7 @@ def test_a_table_is_standardised_and_its_prompt_with_it(tmp_path, library):
     conditioner = make_conditioner(config, library, 60)
     rows = torch.arange(library.num_frames)
     skill = library.clip_skill[library.frame_clip]
-    standard = conditioner(ConditionQuery(skill, rows, torch.zeros_like(rows), torch.zeros_like(rows)))
+    standard = conditioner(ConditionQuery(skill, rows, *(torch.zeros_like(rows) for _ in range(3))))
     assert standard.mean().abs() < 0.01
     assert abs(standard.std() - 1.0) < 0.01
     save_table(ConditionTable(values[:, :1], 30.0), tmp_path / "prompt.npz")

@@ -1,0 +1,87 @@
+"""Conditions that a model predicts while it watches: for play, and for a few rows."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from conditioners.base import ConditionQuery, SkillConditioner
+from conditioners.plan import KNOTS, knots
+from conditioners.uva.planner import PICTURE_RATE, PICTURES, Planner
+from envs.drawing.film import following_camera, untouched
+from envs.drawing.look import looks_of
+from envs.drawing.pose import Pose
+from envs.drawing.small import SmallRenderer
+from envs.drawing.static_camera import CameraChoice
+from envs.scene.scene import Scene
+from envs.sim.base import SimState
+
+_PICTURES_A_PLAN = 2
+"""Pictures between two plans: a plan is held for a quarter of a second."""
+
+
+class PlannedConditioner(SkillConditioner):
+    """Films every row with a camera that follows it, and plans anew with every second picture.
+
+    A row that has just begun is shown to the planner as if it had stood still before.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        scene: Scene,
+        state: SimState,
+        control_dt: float,
+        standardise: Callable[[Tensor], Tensor],
+    ):
+        """standardise: brings knots of plans (..., W) to the scale that the policy knows."""
+        rows = len(state.root_pos)
+        self.width = len(KNOTS) * planner.width
+        self._planner, self._state, self._standardise = planner, state, standardise
+        size = planner.picture_size
+        self._renderer = SmallRenderer(scene.skeleton, looks_of(scene.config), size, size)
+        self._cameras = [following_camera(scene.skeleton, CameraChoice()) for _ in range(rows)]
+        self._dt = control_dt
+        self._every = max(1, round(1.0 / (PICTURE_RATE * control_dt)))
+        self._steps = np.zeros(rows, dtype=int)
+        self._pictures = torch.zeros(rows, PICTURES, size, size, 3, dtype=torch.uint8)
+        self._values = torch.zeros(rows, self.width, device=state.root_pos.device)
+
+    def __call__(self, query: ConditionQuery) -> Tensor:
+        return self._values[query.row]
+
+    def restart(self, row: Tensor, mask: Tensor) -> None:
+        rows = row[mask].tolist()
+        for one in rows:
+            self._steps[one] = 0
+            self._pictures[one] = self._draw(one)
+        self._plan(rows)
+
+    def look(self) -> None:
+        planned = []
+        for row in range(len(self._steps)):
+            self._steps[row] += 1
+            picture = self._draw(row) if self._steps[row] % self._every == 0 else self._follow(row)
+            if picture is not None:
+                self._pictures[row] = torch.cat([self._pictures[row, 1:], picture[None]])
+                if self._steps[row] % (_PICTURES_A_PLAN * self._every) == 0:
+                    planned.append(row)
+        self._plan(planned)
+
+    def close(self) -> None:
+        """Frees the OpenGL context."""
+        self._renderer.close()
+
+    def _plan(self, rows: list[int]) -> None:
+        if rows:
+            plan = self._planner.plan(self._pictures[rows])
+            self._values[rows] = self._standardise(knots(plan)).to(self._values)
+
+    def _follow(self, row: int) -> None:
+        self._cameras[row].follow(Pose.of_state(self._state, row), self._dt)
+
+    def _draw(self, row: int) -> Tensor:
+        pose = Pose.of_state(self._state, row)
+        view = self._cameras[row].follow(pose, self._dt)
+        return torch.from_numpy(self._renderer.draw(untouched(pose), view).copy())

@@ -1,0 +1,97 @@
+"""A model that watches the humanoid and says what comes next."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from conditioners.base import ConditionQuery
+from conditioners.plan import KNOTS, STEPS, plan_table, plan_width, plans
+from conditioners.table_file import TableError, save_table
+from envs.clips import load_library
+from envs.make import make_env, task_config
+from envs.planned import PlannedConditioner
+
+ROWS, SIZE, WIDTH = 2, 32, 3
+
+
+class Watcher:
+    """A planner whose plans say how often it was asked, and which keeps what it was shown."""
+
+    width, picture_size = WIDTH, SIZE
+
+    def __init__(self) -> None:
+        self.shown: list[Tensor] = []
+
+    def plan(self, pictures: Tensor) -> Tensor:
+        self.shown.append(pictures.clone())
+        return torch.full((len(pictures), STEPS, WIDTH), float(len(self.shown)))
+
+
+@pytest.fixture
+def watched():
+    env = make_env(task_config("locomotion", num_envs=ROWS, threads=1))
+    env.reset(seed=0)
+    planner = Watcher()
+    conditioner = PlannedConditioner(planner, env.scene, env.sim.state, env.sim.control_dt, lambda plan: 10.0 * plan)  # pyright: ignore[reportArgumentType]
+    yield env, planner, conditioner
+    conditioner.close()
+    env.close()
+
+
+def values(conditioner: PlannedConditioner) -> list[float]:
+    """The first number of each row."""
+    row = torch.arange(ROWS)
+    return conditioner(ConditionQuery(row, row, row, row, row))[:, 0].tolist()
+
+
+def test_a_plan_is_made_at_the_start_and_every_quarter_of_a_second(watched):
+    env, planner, conditioner = watched
+    assert conditioner.width == WIDTH * len(KNOTS)
+    conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    seen = [values(conditioner)[0]]
+    for _ in range(32):
+        env.sim.step(env.sim.state.joint_rot)
+        conditioner.look()
+        seen.append(values(conditioner)[0])
+    assert seen == [10.0] * 16 + [20.0] * 16 + [30.0]
+    assert len(planner.shown) == 3
+
+
+def test_the_planner_is_shown_the_latest_pictures_the_newest_last(watched):
+    env, planner, conditioner = watched
+    conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    first = planner.shown[0]
+    assert first.shape == (ROWS, 4, SIZE, SIZE, 3)
+    assert torch.equal(first[:, 0], first[:, 3])
+    assert int(first.float().std()) > 5
+    for _ in range(32):
+        env.sim.step(torch.zeros_like(env.sim.state.joint_rot))
+        conditioner.look()
+    second, third = planner.shown[1:]
+    assert torch.equal(second[:, :2], first[:, :2])
+    assert not torch.equal(second[:, 2], second[:, 3])
+    assert torch.equal(third[:, :2], second[:, 2:])
+
+
+def test_a_row_that_begins_anew_is_planned_alone(watched):
+    _, planner, conditioner = watched
+    conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    conditioner.restart(torch.arange(ROWS), torch.tensor([False, True]))
+    assert values(conditioner) == [10.0, 20.0]
+    assert len(planner.shown[1]) == 1
+
+
+def test_a_planner_cannot_take_the_place_of_a_table_without_plans(tmp_path):
+    config = task_config("locomotion", num_envs=1, threads=1)
+    library = load_library(config, torch.device("cpu"))
+    table = plan_table(library, plans(library)[:, :, : plan_width(library) - 1], "spoilt")
+    save_table(table, tmp_path / "z.npz")
+    with pytest.raises(TableError, match="holds no plans"):
+        make_env(
+            task_config(
+                "locomotion",
+                num_envs=1,
+                threads=1,
+                condition={"kind": "table", "file": str(tmp_path / "z.npz"), "planner": "nowhere"},
+            )
+        )

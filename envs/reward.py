@@ -152,6 +152,16 @@ class RewardFunction:
             total = total * term if self.combine == "product" else total + term
         return Reward(total, terms)
 
+    def share(self, reward: Tensor, terms: Mapping[str, Tensor], object_free: Tensor) -> Tensor:
+        """Rewards (N,) with these terms as a share of the best one: 1, or for a sum the number of terms that count.
+
+        object_free: (N,) bool, as in the call.
+        """
+        if self.combine == "product":
+            return reward
+        of_objects = sum(name.removeprefix("r_") not in _BODY_TERMS for name in terms)
+        return reward / (len(terms) - of_objects * object_free.to(reward.dtype))
+
 
 skillmimic_reward = RewardFunction("product", SKILLMIMIC_WEIGHTS)
 """Unified HOI imitation reward (SkillMimic, arXiv 2408.15270; ids without object as in SkillMimic-V2)."""

@@ -358,3 +358,12 @@ def test_deepmimic_adds_its_terms(reference):
     torch.testing.assert_close(result.total, torch.full((N,), 2.0 + math.exp(-0.4)))
     perfect = reward(reference, reference, DEEPMIMIC_WEIGHTS, deepmimic_reward, object_free=free)
     assert perfect.total.tolist() == [3.0, 4.0, 4.0, 3.0]
+
+
+def test_a_share_is_1_at_best():
+    terms = {name: torch.ones(2) for name in ("r_p", "r_r", "r_rv", "r_op")}
+    free = torch.tensor([False, True])  # there, only the three terms of the body count
+    assert deepmimic_reward.share(torch.tensor([4.0, 3.0]), terms, free).tolist() == [1.0, 1.0]
+    assert deepmimic_reward.share(torch.tensor([2.0, 1.5]), terms, free).tolist() == [0.5, 0.5]
+    product = torch.tensor([0.25, 1.0])
+    assert torch.equal(skillmimic_reward.share(product, terms, free), product)

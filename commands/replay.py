@@ -1,54 +1,45 @@
 """`run.py replay`: clips as they are, without physics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from commands.audience import AudienceConfig, attend
 from commands.config_parser import COMMAND_LINE, ConfigParser
 from motions.errors import UserError
-from viewer.picture import PictureConfig
 
 
 @dataclass(frozen=True)
-class ReplayConfig:
+class ReplayConfig(AudienceConfig):
     """Show clips as they are, without physics."""
 
     motion_file: Path | None = None
     """Clip, or folder of clips."""
     clip: str = ""
     """Name or number (as `motions info` lists them) of one clip in a folder; all where empty."""
-    output: Path | None = None
-    """Write a video (.mp4) or a sheet of pictures (.png)."""
-    fps: float = 30.0
-    """Pictures per second of the video."""
-    speed: float = 1.0
-    """Of the video; 1 is real time."""
-    picture: PictureConfig = field(default_factory=PictureConfig)
-
-    def __post_init__(self) -> None:
-        for name in ("fps", "speed"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} must be above 0, not {getattr(self, name)}")
+    graph_file: Path | None = None
+    """Trajectory graph of the clips, whose links the viewer can follow."""
 
 
 def main(argv: Sequence[str]) -> None:
     """Parses argv and replays."""
     config = parse(argv)
     from motions.formats import load_clips
-    from viewer.record import open_recorder
-    from viewer.replay import replay
 
     assert config.motion_file is not None
-    assert config.output is not None
     clips = load_clips(config.motion_file)
-    if config.clip:
-        clips = [clip for index, clip in enumerate(clips) if config.clip in (clip.name, str(index))]
-        if not clips:
-            raise UserError(f"{COMMAND_LINE}: no clip '{config.clip}' in {config.motion_file}")
-    lengths = [clip.num_frames for clip in clips]
-    with open_recorder(config.output, lengths, config.picture, config.fps, config.speed) as recorder:
-        replay(clips, recorder)
-    print(f"{config.output}: {len(clips)} clips, {sum(lengths)} frames")
+    if config.output is not None:
+        _record(config, [clips[index] for index in _chosen(config, clips)], config.output)
+        return
+    from motions.graph import TrajectoryGraph
+    from viewer.browser.replay_panel import ReplayPanel
+    from viewer.clip_session import ClipSession
+    from viewer.controls import Controls
+
+    graph = TrajectoryGraph.load(config.graph_file) if config.graph_file else None
+    session = ClipSession(clips, Controls(), graph)
+    session.choose(_chosen(config, clips)[0])
+    attend(config, session, lambda server: ReplayPanel(server, session))
 
 
 def parse(argv: Sequence[str]) -> ReplayConfig:
@@ -56,6 +47,24 @@ def parse(argv: Sequence[str]) -> ReplayConfig:
     config = ConfigParser("run.py replay", ReplayConfig).resolve([], argv)
     if config.motion_file is None:
         raise UserError(f"{COMMAND_LINE}: --motion_file is missing: the clip or folder to replay")
-    if config.output is None:
-        raise UserError(f"{COMMAND_LINE}: --output is missing: the .mp4 or .png to write")
+    if config.output is None and config.viewer == "none":
+        raise UserError(f"{COMMAND_LINE}: --viewer none shows nothing; give the .mp4 or .png to write with --output")
     return config
+
+
+def _chosen(config: ReplayConfig, clips: Sequence) -> list[int]:
+    """Indices of the clips that are asked for."""
+    chosen = [index for index, clip in enumerate(clips) if config.clip in ("", clip.name, str(index))]
+    if not chosen:
+        raise UserError(f"{COMMAND_LINE}: no clip '{config.clip}' in {config.motion_file}")
+    return chosen
+
+
+def _record(config: ReplayConfig, clips: Sequence, output: Path) -> None:
+    from viewer.record import open_recorder
+    from viewer.replay import replay
+
+    lengths = [clip.num_frames for clip in clips]
+    with open_recorder(output, lengths, config.picture, config.fps, config.speed) as recorder:
+        replay(clips, recorder)
+    print(f"{output}: {len(clips)} clips, {sum(lengths)} frames")

@@ -4,9 +4,8 @@ import dataclasses
 
 import torch
 
-from envs.sim.rows import Rows
+from envs.push import push
 from envs.vector_env import HOIVectorEnv
-from motions.state import MotionState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +25,5 @@ class Pushes:
 
     def apply(self, env: HOIVectorEnv, generator: torch.Generator) -> None:
         """Pushes every row that has not diverged."""
-        state = env.sim.state
-        names = [field.name for field in dataclasses.fields(MotionState)]
-        values = {name: getattr(state, name).clone() for name in names}
         angle = 2.0 * torch.pi * torch.rand(env.num_envs, generator=generator, device=env.device)
-        values["root_lin_vel"][:, 0] += self.speed * angle.cos()
-        values["root_lin_vel"][:, 1] += self.speed * angle.sin()
-        rows = Rows.of(~state.diverged)
-        env.sim.set_state(rows, MotionState(**values)[rows.index])
+        push(env.sim, self.speed * torch.stack((angle.cos(), angle.sin()), dim=1))

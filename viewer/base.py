@@ -50,7 +50,7 @@ class Moment:
     """One figure at one step.
 
     ghost: where the reference is. skill, caption: what is shown, in large and in small letters. time: since
-    the begin [s]. label: the reference says that a hand holds an object; touch: a hand touches one. reward
+    the begin [s]. skill_id: the number of the skill, -1 where it has none. label: the reference says that a hand holds an object; touch: a hand touches one. reward
     and its terms: of the step, where there are any.
     """
 
@@ -63,6 +63,7 @@ class Moment:
     ghost: Pose | None = None
     reward: float | None = None
     reward_terms: Mapping[str, float] = field(default_factory=dict)
+    skill_id: int = -1
 
 
 class Viewer(ABC):

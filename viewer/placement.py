@@ -7,6 +7,7 @@ import torch
 
 from envs.drawing.pose import Pose
 from motions.rotations import heading, quat_from_yaw, quat_mul, quat_rotate
+from viewer.base import Moment
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Placement:
             projectile_pos=self.points(pose.projectile_pos),
             projectile_quat=self._turn_quat(pose.projectile_quat),
         )
+
+    def moment(self, moment: Moment) -> Moment:
+        """A moment whose figure and ghost come to stand there."""
+        ghost = None if moment.ghost is None else self.pose(moment.ghost)
+        return replace(moment, pose=self.pose(moment.pose), ghost=ghost)
 
     def _turn(self, points: np.ndarray) -> np.ndarray:
         vectors = torch.from_numpy(points).double()

@@ -67,6 +67,7 @@ def clip_moments(clip: Clip) -> list[Moment]:
                 object_touch=labels[frame],
             ),
             skill=skill_name(clip.skeleton, clip.skill),
+            skill_id=clip.skill,
             caption=f"{clip.name}  frame {frame}" + (" (missing)" if clip.missing[frame] else ""),
             time=frame / clip.fps,
             label=bool(labels[frame].any()),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from envs.drawing.look import looks_of
+from envs.drawing.look import looks_of, looks_of_projectiles
 from envs.drawing.pose import Pose
 from envs.vector_env import HOIVectorEnv
 from motions.kinematics import forward_kinematics
@@ -45,6 +45,7 @@ def rollout_setup(env: HOIVectorEnv, steps: int, rows: int, ghost: bool = False)
         dt=env.sim.control_dt,
         steps=steps,
         ghost=ghost,
+        projectiles=looks_of_projectiles(env.scene.config),
     )
 
 
@@ -52,11 +53,11 @@ def rollout_moments(
     env: HOIVectorEnv,
     step: int,
     rows: Sequence[int],
-    reward: Tensor,
+    reward: Tensor | None,
     reward_terms: Mapping[str, Tensor],
     ghost: bool = False,
 ) -> list[Moment]:
-    """The moments of some rows after control step `step`; reward and its terms (N,) are those of the step."""
+    """The moments of some rows after control step `step`; reward and its terms (N,) are those of the step, if any."""
     reference = env.reference()
     hands = list(env.scene.skeleton.hands)
     ghosts = _reference_poses(env, rows) if ghost else [None] * len(rows)
@@ -67,11 +68,12 @@ def rollout_moments(
             pose=Pose.of_state(env.sim.state, row),
             ghost=pose,
             skill=skill_name(env.scene.skeleton.name, int(env.skill[row])),
+            skill_id=int(env.skill[row]),
             caption=_caption(env, row),
             time=step * env.sim.control_dt,
             label=bool(label[row]),
             touch=bool(touch[row]),
-            reward=float(reward[row]),
+            reward=None if reward is None else float(reward[row]),
             reward_terms={name: float(term[row]) for name, term in reward_terms.items()},
         )
         for row, pose in zip(rows, ghosts, strict=True)

@@ -6,7 +6,7 @@ import numpy as np
 import trimesh
 import viser
 
-from envs.drawing.look import GHOST_COLOUR
+from envs.drawing.look import GHOST_COLOUR, HORIZON, ZENITH
 from envs.drawing.pose import Pose
 from viewer.base import Moment, Setup, Track
 from viewer.browser.parts import Parts, Primitive, figure_parts, rgb
@@ -15,6 +15,7 @@ _WORLD = "/world"
 _FLOOR, _CELL, _SECTION = (226, 230, 235), (205, 210, 216), (172, 179, 187)
 _GHOST_OPACITY = 0.35
 _TRACK_WIDTH = 2.5  # [pixels]
+_SUN = (1.5, -1.0, 4.0)
 _OUT_OF_SIGHT = np.array((0.0, 0.0, -1000.0), dtype=np.float32)
 
 
@@ -29,6 +30,7 @@ class BrowserScene:
         self._tracks: list[viser.LineSegmentsHandle] = []
         self._world = server.scene.add_frame(_WORLD, show_axes=False)
         _lay_the_floor(server)
+        _light(server)
 
     def begin(self, setup: Setup) -> None:
         """Sends the meshes and tracks of another setup."""
@@ -90,8 +92,9 @@ class _Batch:
             batched_positions=np.tile(_OUT_OF_SIGHT, (len(colours), 1)),
             batched_wxyzs=np.tile((1.0, 0.0, 0.0, 0.0), (len(colours), 1)),
             batched_scales=np.tile(parts.scale, (figures, 1)),
-            batched_colors=colours,
+            batched_colors=_linear(colours),
             opacity=opacity,
+            flat_shading=name.endswith("box"),
             lod="off",
             cast_shadow=not self._ghost,
             receive_shadow=False,
@@ -107,7 +110,7 @@ class _Batch:
         colours = np.concatenate([self._parts.dye(pose) for pose in poses if pose is not None])
         if not np.array_equal(colours, self._colours):
             self._colours = colours
-            self._handle.batched_colors = colours
+            self._handle.batched_colors = _linear(colours)
 
     def remove(self) -> None:
         """Takes them off the scene."""
@@ -118,6 +121,17 @@ class _Batch:
             return self._parts.place(pose)
         parts = len(self._parts.owner)
         return np.tile(_OUT_OF_SIGHT, (parts, 1)), np.tile(np.float32((1, 0, 0, 0)), (parts, 1))
+
+
+def _light(server: viser.ViserServer) -> None:
+    """Sky and sun; the sun goes with the audience, so that shadows are where it looks."""
+    scene = server.scene
+    scene.configure_default_lights(enabled=False)
+    scene.add_light_hemisphere("/sky", sky_color=(255, 255, 255), ground_color=(150, 150, 155), intensity=1.7)
+    scene.add_light_directional("/sun", color=(255, 250, 240), intensity=1.9, cast_shadow=True, position=_SUN)
+    rows = np.linspace(0.0, 1.0, 64)[:, None, None]
+    sky = (1 - rows) * rgb(ZENITH) + rows * rgb(HORIZON)
+    scene.set_background_image(sky.astype(np.uint8).repeat(2, axis=1), format="png")
 
 
 def _lay_the_floor(server: viser.ViserServer) -> None:
@@ -138,8 +152,18 @@ def _lay_the_floor(server: viser.ViserServer) -> None:
 
 def _primitives() -> dict[Primitive, trimesh.Trimesh]:
     """Of size 1, coarse enough for a browser without a GPU."""
+    tube = trimesh.creation.cylinder(radius=1.0, height=2.0, sections=16)
+    # Its ends are inside of spheres, and round the light off where they meet the side.
+    tube.update_faces(np.abs(tube.face_normals[:, 2]) < 0.5)
     return {
-        "sphere": trimesh.creation.uv_sphere(radius=1.0, count=[10, 14]),
-        "cylinder": trimesh.creation.cylinder(radius=1.0, height=2.0, sections=14),
+        "sphere": trimesh.creation.uv_sphere(radius=1.0, count=[12, 16]),
+        "cylinder": tube,
         "box": trimesh.creation.box(extents=(2.0, 2.0, 2.0)),
     }
+
+
+def _linear(colours: np.ndarray) -> np.ndarray:
+    """What a batch must be sent for it to be seen in colours (..., 3) uint8: it takes light, not sRGB."""
+    share = colours / 255.0
+    light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return np.round(255 * light).astype(np.uint8)

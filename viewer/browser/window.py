@@ -1,5 +1,6 @@
 """The browser viewer: scene and panel of one page, seen by any number of tabs."""
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,6 +8,9 @@ from typing import Protocol
 import numpy as np
 import viser
 
+from envs.drawing.camera import FollowCamera
+from envs.drawing.pose import Pose
+from motions.skeleton import Skeleton
 from viewer.base import Moment, Setup, Viewer
 from viewer.browser.scene import BrowserScene
 from viewer.browser.server import close_server
@@ -14,7 +18,8 @@ from viewer.pace import Pacer
 
 _FOLLOW = 0.15  # share of the way to the followed figure that the view goes in a step
 _JUMP = 1.0  # a figure that is farther from the view than this has been put somewhere else [m]
-_CAMERA, _LOOK_AT = (2.1, 2.1, 1.5), (0.0, 0.0, 0.85)
+_LOOK_AT, _DISTANCE, _ABOVE = (0.0, 0.0, 0.85), 3.2, 0.6  # [m]
+_FIELD_OF_VIEW = math.radians(45.0)
 _REFRESH = 0.05  # between two refreshes of the panel [s]
 
 
@@ -45,15 +50,17 @@ class BrowserViewer(Viewer):
         self._pacer = Pacer(1.0)
         self._middle = np.full(2, np.inf)
         self._refreshed = 0.0
-        server.initial_camera.position = _CAMERA
-        server.initial_camera.look_at = _LOOK_AT
+        self._skeleton: Skeleton | None = None
 
     def begin(self, setup: Setup) -> None:
+        self._skeleton = setup.skeleton
         self._scene.begin(setup)
         self._pacer = Pacer(setup.dt)
         self._panel.begin(setup)
 
     def show(self, moments: Sequence[Moment]) -> None:
+        if not np.isfinite(self._middle).all():
+            self._aim(moments[0].pose)
         self._scene.show(moments)
         self._follow(moments)
         self._panel.note(moments)
@@ -67,10 +74,21 @@ class BrowserViewer(Viewer):
     def close(self) -> None:
         close_server(self._server)
 
+    def _aim(self, pose: Pose) -> None:
+        """Lets tabs open with the view that videos have."""
+        assert self._skeleton is not None
+        turn = math.radians(FollowCamera(self._skeleton, aspect=1.0).follow(pose, dt=0.0).azimuth)
+        camera = self._server.initial_camera
+        camera.look_at = _LOOK_AT
+        x, y, z = _LOOK_AT
+        camera.position = (x - _DISTANCE * math.cos(turn), y - _DISTANCE * math.sin(turn), z + _ABOVE)
+        camera.fov = _FIELD_OF_VIEW
+
     def _follow(self, moments: Sequence[Moment]) -> None:
         followed = self._panel.followed
-        if followed is None:
+        if followed is None and np.isfinite(self._middle).all():
             return
+        followed = followed or 0
         root = moments[min(followed, len(moments) - 1)].pose.body_pos[0, :2]
         away = root - self._middle
         self._middle = root if not np.linalg.norm(away) < _JUMP else self._middle + _FOLLOW * away

@@ -1,0 +1,109 @@
+"""Browsers for tests: headless Chromium, driven by selenium."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from viewer.base import Moment
+from viewer.browser.server import address, open_server
+from viewer.browser.window import BrowserViewer
+
+PATIENCE = 60.0
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--autoplay-policy=no-user-gesture-required",
+    "--window-size=1000,760",
+)
+
+
+def open_browser() -> Any:
+    """A headless browser; the test is skipped where there is none."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    binary = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("no browser: chromium and chromedriver are not installed (Debian: chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for option in _OPTIONS:
+        options.add_argument(option)
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+
+
+class LeavingViewer(BrowserViewer):
+    """A page that a test can close."""
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self.leave = threading.Event()
+        self.shown: list[Sequence[Moment]] = []
+
+    def show(self, moments: Sequence[Moment]) -> None:
+        self.shown.append(moments)
+        super().show(moments)
+
+    @property
+    def closed(self) -> bool:
+        return self.leave.is_set()
+
+
+@contextmanager
+def page(session: Any, panel: Callable[[Any], Any]) -> Iterator[tuple[str, LeavingViewer]]:
+    """Serves a session from another thread; its address and its viewer."""
+    server = open_server("127.0.0.1", 0)
+    viewer = LeavingViewer(server, panel(server))
+    thread = threading.Thread(target=session.run, args=(viewer,), daemon=True)
+    thread.start()
+    try:
+        yield address(server), viewer
+    finally:
+        viewer.leave.set()
+        thread.join(PATIENCE)
+        viewer.close()
+
+
+def until(what: Callable[[], Any], message: str = "", patience: float = PATIENCE) -> Any:
+    """Waits for something to be true and returns it."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(message or "waited in vain")
+
+
+def text(browser: Any) -> str:
+    """All that can be read on a page."""
+    return browser.execute_script("return document.body.innerText")
+
+
+def press(browser: Any, key: str) -> None:
+    """Presses a key of the page as a whole."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).send_keys(key).perform()
+
+
+def click(browser: Any, label: str) -> None:
+    """Clicks the button on which label stands."""
+    script = """
+        const found = [...document.querySelectorAll('button')].filter(each => each.innerText.includes(arguments[0]));
+        if (found.length) found[0].click();
+        return found.length;"""
+    assert browser.execute_script(script, label) == 1, f"no button '{label}'"
+
+
+def camera_moves(browser: Any) -> bool:
+    """Whether viser shows the mark that it draws while a key moves its camera."""
+    raise NotImplementedError

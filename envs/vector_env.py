@@ -154,6 +154,15 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         """The frames that the rows should be in now."""
         return self.library.reference(self._frame_ahead(0))
 
+    def contacts(self) -> Contacts:
+        """Who touches what now, by the engine's contact pairs."""
+        state = self.sim.state
+        return pair_contacts(state.ground_contact, state.object_contact, self._contact_free, self._hands)
+
+    def object_free(self) -> Tensor:
+        """Rows (N,) bool that are asked for a skill without an object."""
+        return object_free_rows(self.skill, self.config.objectless_skills)
+
     def reference_actions(self) -> Tensor:
         """Feed-forward actions (N, A): drive targets that lead along the reference without looking at the state.
 
@@ -237,9 +246,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         total, terms = self._reward(
             state,
             reference,
-            contacts=self._contacts(),
+            contacts=self._rewarded_contacts(),
             previous_joint_vel=self._joint_vel,
-            object_free=self._object_free(),
+            object_free=self.object_free(),
             key_bodies=self._key_bodies,
             joints=self._joints,
             weights=config.weights,
@@ -257,14 +266,11 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         moved = (self.progress + steps - self.wait).clamp_min(0)
         return self.library.frame_index(self.clip, self.start_frame + moved)
 
-    def _object_free(self) -> Tensor:
-        return object_free_rows(self.skill, self.config.objectless_skills)
-
-    def _contacts(self) -> Contacts:
-        state = self.sim.state
+    def _rewarded_contacts(self) -> Contacts:
         if self.config.reward.contact == "forces":
+            state = self.sim.state
             return force_rule_contacts(state.body_force, state.object_force, self._contact_free)
-        return pair_contacts(state.ground_contact, state.object_contact, self._contact_free, self._hands)
+        return self.contacts()
 
     def _episode_end(self, reference: Frames) -> EpisodeEnd:
         state, episode = self.sim.state, self.config.episode
@@ -280,7 +286,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             root_far = root_lost(state.root_pos, reference.root_pos, episode.max_root_error)
         if episode.max_object_error is not None and self.scene.num_objects:
             wanted = reference.object_pos[:, : self.scene.num_objects]
-            object_far = object_lost(state.object_pos, wanted, self._object_free(), episode.max_object_error)
+            object_far = object_lost(state.object_pos, wanted, self.object_free(), episode.max_object_error)
         return episode_end(
             window=window_over(self.progress, window),
             fallen=fallen,

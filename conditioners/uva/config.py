@@ -70,8 +70,8 @@ class InputsConfig:
     history_action: bool = False
     text: bool = False
     proprioception: Literal["none", "agent", "umi", "toolhang"] = "none"
-    """agent: agent_pos (2). umi: pose relative to now and to the start, gripper (16). toolhang: end effector (9) and the
-    pictures of a second camera."""
+    """agent: agent_pos (2). umi: pose relative to now and to the start, gripper (16). toolhang: end effector (9), and
+    the pictures of a second camera."""
     predict_proprioception: bool = False
     predict_wrist: bool = False
     """Whether the second camera's video is predicted."""

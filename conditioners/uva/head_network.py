@@ -36,12 +36,13 @@ class DenoisingMLP(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for index in (0, 2):
-            nn.init.normal_(self.time_embed.mlp[index].weight, std=0.02)
-        silent = [block.adaLN_modulation[1] for block in self.res_blocks]
-        for module in (*silent, self.final_layer.adaLN_modulation[1], self.final_layer.linear):
-            nn.init.zeros_(module.weight)
-            nn.init.zeros_(module.bias)
+        for module in self.time_embed.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+        # Every modulation begins as nothing, and so does the output.
+        for name, parameter in self.named_parameters():
+            if "adaLN_modulation" in name or name.startswith("final_layer.linear"):
+                nn.init.zeros_(parameter)
 
 
 class _TimeEmbedding(nn.Module):

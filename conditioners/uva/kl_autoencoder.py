@@ -1,6 +1,7 @@
 """The published KL autoencoder, of diffusers' parts."""
 
 import re
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -25,15 +26,14 @@ class KLAutoencoder(nn.Module):
 
     def __init__(self, width: int = 128, channels: int = 16) -> None:
         super().__init__()
-        self.network = AutoencoderKL(
-            in_channels=3,
-            out_channels=3,
-            latent_channels=channels,
-            layers_per_block=2,
-            block_out_channels=tuple(width * level for level in _LEVELS),
-            down_block_types=("DownEncoderBlock2D",) * 4 + ("AttnDownEncoderBlock2D",),
-            up_block_types=("UpDecoderBlock2D",) * 5,
-        )
+        shape: dict[str, Any] = {
+            "latent_channels": channels,
+            "layers_per_block": 2,
+            "block_out_channels": [width * level for level in _LEVELS],
+            "down_block_types": ["DownEncoderBlock2D"] * 4 + ["AttnDownEncoderBlock2D"],
+            "up_block_types": ["UpDecoderBlock2D"] * 5,
+        }
+        self.network: Any = AutoencoderKL(**shape)
 
     def encode(self, pictures: Tensor, draws: Draws | None = None) -> Tensor:
         """Latents of pictures (N, 3, H, W) in [0, 1], drawn, or their mean where draws is None."""

@@ -19,6 +19,13 @@ class UVAModel(nn.Module):
     Names of parameters are those of released files.
     """
 
+    temporal_pos_embed: nn.Parameter
+    spatial_pos_embed: nn.Parameter
+    text_pos_embed: nn.Parameter
+    decoder_temporal_pos_embed: nn.Parameter
+    decoder_spatial_pos_embed: nn.Parameter
+    decoder_text_pos_embed: nn.Parameter
+
     def __init__(self, config: UVAConfig) -> None:
         super().__init__()
         self.config = config

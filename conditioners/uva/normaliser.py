@@ -39,6 +39,13 @@ class Normaliser(nn.Module):
         one, zero = torch.ones(width), torch.zeros(width)
         self._set(name, one, zero, (-one, one, zero, one))
 
+    def make_fields(self, state: Mapping[str, Tensor], prefix: str = "") -> None:
+        """Has the fields that a state dict speaks of, so that it can be loaded. prefix: of the names in it."""
+        start, end = f"{prefix}params_dict.", ".scale"
+        for name, value in state.items():
+            if name.startswith(start) and name.endswith(end):
+                self.set_identity(name.removeprefix(start).removesuffix(end), len(value))
+
     def normalise(self, name: str, value: Tensor) -> Tensor:
         """value (..., W) of a field, brought to -1 .. 1. Raises UVAError for a field that was not fitted."""
         field = self._field(name)
@@ -64,14 +71,6 @@ class Normaliser(nn.Module):
             {key: _fixed(value) for key, value in zip(_STATISTICS, statistics, strict=True)}
         )
         self.params_dict[name] = field
-
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        """Makes the fields that a state dict has, so that a loaded normaliser is a fitted one."""
-        start = f"{prefix}params_dict."
-        fields = {key[len(start) :].split(".")[0] for key in state_dict if key.startswith(start)}
-        for name in fields - set(self.params_dict):
-            self.set_identity(name, len(state_dict[f"{start}{name}.scale"]))
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _fixed(value: Tensor) -> nn.Parameter:

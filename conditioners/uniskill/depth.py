@@ -1,5 +1,6 @@
 """Depth of real pictures, from a network; simulated pictures bring theirs along (`store.disparity`)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,48 @@ from motions.errors import UserError
 DEFAULT_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
 
 
+@dataclass(frozen=True)
+class DepthInput:
+    """How a depth network wants its pictures: the image processor's settings.
+
+    side: that the picture is scaled to, by as little as keeps its shape [pixels]. multiple: of which sides are.
+    mean, std: of the colours, in 0 .. 1.
+    """
+
+    side: int = 518
+    multiple: int = 14
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    def __call__(self, images: np.ndarray, rescale: bool = True) -> Tensor:
+        """Pixel values (N, 3, h, w) of pictures (N, H, W, 3) uint8, bicubic as the processor's default backend."""
+        small = functional.interpolate(
+            torch.from_numpy(np.array(images)).permute(0, 3, 1, 2),
+            self.size(*images.shape[1:3]),
+            mode="bicubic",
+            antialias=True,
+        ).float()
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return ((small / 255 if rescale else small) - mean) / std
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width that a picture is brought to."""
+        scale = min(self.side / height, self.side / width, key=lambda factor: abs(1 - factor))
+        rows, columns = (round(scale * length / self.multiple) * self.multiple for length in (height, width))
+        return rows, columns
+
+
 class DepthEstimator:
     """Relative inverse depth of single pictures.
 
     Args:
-        processor: image processor of the transformers library.
+        prepare: gives the network its input.
         network: gives `predicted_depth` (N, h, w) for pixel values (N, 3, h, w).
         batch_size: pictures at once.
     """
 
-    def __init__(self, processor: Any, network: Any, batch_size: int = 16) -> None:
-        self._processor, self._network, self._batch_size = processor, network, batch_size
+    def __init__(self, prepare: DepthInput, network: Any, batch_size: int = 16) -> None:
+        self._prepare, self._network, self._batch_size = prepare, network, batch_size
 
     @torch.no_grad()
     def __call__(self, images: np.ndarray, rescale: bool = True) -> Tensor:
@@ -32,13 +64,11 @@ class DepthEstimator:
         network sees numbers 255 times too large.
         """
         chunks = [images[at : at + self._batch_size] for at in range(0, len(images), self._batch_size)]
-        return torch.cat([self._network(self.pixel_values(chunk, rescale)).predicted_depth for chunk in chunks])
+        return torch.cat([self._depth(self._prepare(chunk, rescale)) for chunk in chunks])
 
-    def pixel_values(self, images: np.ndarray, rescale: bool = True) -> Tensor:
-        """What the network gets, (N, 3, h, w), on its device."""
-        values = self._processor(images=list(images), do_rescale=rescale, return_tensors="pt")["pixel_values"]
-        device = getattr(self._network, "device", values.device)
-        return values.to(device)
+    def _depth(self, pixel_values: Tensor) -> Tensor:
+        device = getattr(self._network, "device", pixel_values.device)
+        return self._network(pixel_values.to(device)).predicted_depth
 
 
 def load_depth_estimator(source: str = DEFAULT_MODEL, device: str | torch.device = "cpu") -> DepthEstimator:
@@ -47,15 +77,21 @@ def load_depth_estimator(source: str = DEFAULT_MODEL, device: str | torch.device
     Raises UserError where the library or the network is not there.
     """
     try:
-        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+        from transformers import AutoModelForDepthEstimation, ImageProcessingMixin
     except ImportError:
         raise UserError("depth of videos needs transformers: pip install hoigym[uniskill]") from None
     try:
-        processor = AutoImageProcessor.from_pretrained(source)
+        settings, _ = ImageProcessingMixin.get_image_processor_dict(source)
         network = AutoModelForDepthEstimation.from_pretrained(source, use_safetensors=True)
     except (OSError, ValueError) as error:
         raise UserError(f"depth model {source}: cannot be loaded ({str(error).splitlines()[0]})") from None
-    return DepthEstimator(processor, network.eval().to(device))
+    prepare = DepthInput(
+        settings["size"]["height"],
+        settings.get("ensure_multiple_of", 1),
+        tuple(settings["image_mean"]),
+        tuple(settings["image_std"]),
+    )
+    return DepthEstimator(prepare, network.eval().to(device))
 
 
 def resized(images: Tensor, size: int, antialias: bool = True) -> Tensor:
@@ -69,4 +105,4 @@ def resized(images: Tensor, size: int, antialias: bool = True) -> Tensor:
 
 def as_images(rgb: np.ndarray) -> Tensor:
     """Pictures (N, H, W, 3) uint8 as (N, 3, H, W) in 0 .. 1."""
-    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(np.array(rgb)).permute(0, 3, 1, 2).float() / 255

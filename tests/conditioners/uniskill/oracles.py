@@ -27,4 +27,4 @@ def own_keys(module: nn.Module) -> dict[str, tuple[int, ...]]:
 def far(left: Tensor, right: Tensor) -> float:
     """Largest difference."""
     assert left.shape == right.shape
-    return float((left - right).abs().max())
+    return float((left - right).detach().abs().max())

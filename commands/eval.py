@@ -43,6 +43,8 @@ class EvalConfig:
     """How long each skill of a walk is asked for [s]."""
     push: float = 0.0
     """Also measure success when every second a blow gives the body this speed [m/s]."""
+    projectiles: Literal["off", "auto"] = "off"
+    """auto: also measure success when boxes are thrown, in the rhythm and at the speed of the published system."""
     output: Path | None = None
     """Folder for report.json, report.md and report.png; output/eval-TIME where left out."""
     env: EnvConfig = field(default_factory=EnvConfig)
@@ -101,6 +103,7 @@ def _evaluate(config: EvalConfig, progress):
         walk=config.walk,
         leg=config.leg,
         push=config.push,
+        projectiles=config.projectiles == "auto",
     )
     if config.table is not None:
         table = load_table(config.table, skeleton)

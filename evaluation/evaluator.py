@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,10 +11,12 @@ from torch import Tensor
 from envs.config import EnvConfig, EpisodeConfig, StartConfig
 from envs.make import make_env
 from envs.vector_env import HOIVectorEnv
+from evaluation.disturbance import Disturbance
 from evaluation.draws import batches, draw_rows, longest, seed_of, start_rows
 from evaluation.frame_errors import FrameErrors
 from evaluation.judge import Outcome, judge
 from evaluation.metrics import Form, Metric, metrics_of
+from evaluation.projectiles import Projectiles, described, with_projectiles
 from evaluation.pushes import Pushes
 from evaluation.reference import fair_starts, reference_statistic
 from evaluation.report import Cell, Report
@@ -36,6 +38,7 @@ class EvaluationSettings:
     """trials: of every cell, spread over the seeds. form: which metrics. horizon: length of a trial [s], 0 to the end
     of the clip; the table's where None. rows: trials side by side; chosen where 0. walk: skills of a skill walk, 0 for
     none; leg: how long each is asked for [s]. push: speed [m/s] of the blows of a further cell of each skill.
+    projectiles: whether there is one with boxes thrown.
     """
 
     trials: int = 200
@@ -46,6 +49,7 @@ class EvaluationSettings:
     walk: int = 0
     leg: float = 4.0
     push: float = 0.0
+    projectiles: bool = False
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
@@ -103,15 +107,17 @@ def evaluate(
     rows = settings.rows or min(settings.trials // len(settings.seeds), MOST_ROWS)
     cells: list[Cell] = []
     notes: list[str] = []
-    for noise in (False, True) if table.skills != () else (False,):
-        with _environment(trial_config(config, rows, noise)) as env:
-            jobs, missing = _jobs(table, env.library, settings.push > 0)
+    for trials, kinds in _environments(trial_config(config, rows, noise=False), settings, table):
+        with contextlib.closing(make_env(trials)) as env:
+            jobs, missing = _jobs(table, env.library)
             policy = load_policy(env)
             runner = _Runner(env, policy, settings, horizon, progress)
-            cells += [runner.cell(job) for job in jobs if (job.kind == "eNSR") == noise]
+            cells += [runner.cell(job) for job in jobs if job.kind in kinds]
             notes += [note for note in (*missing, *runner.notes) if note not in notes]
-            if settings.walk and not noise:
+            if settings.walk and "TSR" in kinds:
                 cells += _walk(env, policy, settings, config.start.graph_file, progress)
+    if settings.projectiles:
+        notes.append(described(with_projectiles(config)))
     return Report(
         title=table.title,
         checkpoint=checkpoint,
@@ -125,6 +131,18 @@ def evaluate(
         notes=tuple(notes),
         source=table.source,
     )
+
+
+def _environments(
+    plain: EnvConfig, settings: EvaluationSettings, table: Table
+) -> list[tuple[EnvConfig, tuple[str, ...]]]:
+    """The environments that trials need, one after the other, and the kinds of cells that each is for."""
+    found = [(plain, ("SR", "pushed", "TSR") if settings.push else ("SR", "TSR"))]
+    if table.skills != ():
+        found.append((replace(plain, start=StartConfig(noise=1.0)), ("eNSR",)))
+        if settings.projectiles:
+            found.append((with_projectiles(plain), ("projectiles",)))
+    return found
 
 
 def _walk(
@@ -155,14 +173,8 @@ def trial_config(config: EnvConfig, rows: int, noise: bool) -> EnvConfig:
     return replace(config, num_envs=rows, start=start, episode=endless)
 
 
-@contextlib.contextmanager
-def _environment(config: EnvConfig) -> Iterator[HOIVectorEnv]:
-    with contextlib.closing(make_env(config)) as env:
-        yield env
-
-
-def _jobs(table: Table, library: MotionLibrary, pushed: bool) -> tuple[list[_Job], list[str]]:
-    """The cells that the clips allow, and what they do not."""
+def _jobs(table: Table, library: MotionLibrary) -> tuple[list[_Job], list[str]]:
+    """The cells of every kind that the clips allow, and what they do not."""
     jobs, missing = [], []
     there = set(library.clip_skill.tolist())
     skills = metrics_of(library.skeleton.name, sorted(there)) if table.skills is None else table.skills
@@ -171,8 +183,7 @@ def _jobs(table: Table, library: MotionLibrary, pushed: bool) -> tuple[list[_Job
             missing.append(f"{metric.title}: the policy's clips do not have it")
             continue
         published = dict(table.published.get(metric.name, {}))
-        kinds = ("SR", "eNSR", "pushed") if pushed else ("SR", "eNSR")
-        jobs += [_Job(kind, metric, metric, published) for kind in kinds]
+        jobs += [_Job(kind, metric, metric, published) for kind in ("SR", "eNSR", "pushed", "projectiles")]
     figures = table.published_transitions or (None,) * len(table.transitions)
     for (start, metric), figure in zip(table.transitions, figures, strict=True):
         lacking = [item.title for item in (start, metric) if item.skill not in there]
@@ -259,7 +270,7 @@ class _Runner:
             number,
             skill=job.metric.skill,
             to_clip_end=not self._steps,
-            pushes=Pushes(self._settings.push) if job.kind == "pushed" else None,
+            disturbance=self._disturbance(job),
         )
         outcome = judge(
             source.snapshots(),
@@ -272,6 +283,11 @@ class _Runner:
             on_step=self._teller(job.name, steps),
         )
         return outcome.first(wanted)
+
+    def _disturbance(self, job: _Job) -> Disturbance | None:
+        if job.kind == "pushed":
+            return Pushes(self._settings.push)
+        return Projectiles() if job.kind == "projectiles" else None
 
     def _teller(self, name: str, steps: int) -> Callable[[int], None] | None:
         progress = self._progress

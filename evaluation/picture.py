@@ -7,13 +7,21 @@ from typing import Any
 from evaluation.report import Cell, Report
 from motions.atomic import write_atomically
 
-_KINDS = {"SR": "#2f6f9f", "eNSR": "#d98a3d", "TSR": "#5f8f4e", "walk": "#7a6a9a", "pushed": "#b0506a"}
+_KINDS = {
+    "SR": "#2f6f9f",
+    "eNSR": "#d98a3d",
+    "TSR": "#5f8f4e",
+    "walk": "#7a6a9a",
+    "pushed": "#b0506a",
+    "projectiles": "#3f9a94",
+}
 _LABELS = {
     "SR": "SR: from the reference",
     "eNSR": "εNSR: noisy start",
     "TSR": "TSR: after a switch",
     "walk": "skill walk",
     "pushed": "under pushes",
+    "projectiles": "under thrown boxes",
 }
 
 
@@ -59,7 +67,7 @@ def _groups(report: Report) -> dict[str, list[Cell]]:
     """Bars that stand together, by what is written under them."""
     groups: dict[str, list[Cell]] = {}
     for cell in report.cells:
-        if cell.kind in ("SR", "eNSR", "pushed"):
+        if cell.kind in ("SR", "eNSR", "pushed", "projectiles"):
             reward = next(item.reward for item in report.of_kind("SR") if item.skill == cell.skill)
             note = "" if reward is None else f"\nNR {reward:.2f}"
             groups.setdefault(_words(cell.skill) + note, []).append(cell)

@@ -14,11 +14,11 @@ from motions.atomic import write_atomically
 class Cell:
     """One group of trials of a skill.
 
-    kind: "SR" from its own reference, "eNSR" from noisy starts, "pushed" under blows, "TSR" after a switch from
-    start_skill, "walk" a leg of a skill walk. low, high: 95 % interval of the success rate (Wilson). lost: trials in
-    which the simulation blew up; they count as failures. The errors are means over trials, None where there is no
-    reference to compare with: reward of a step (NR, 1 at most), accuracy (share of frames), body_error and
-    object_error [mm], contact_error.
+    kind: "SR" from its own reference, "eNSR" from noisy starts, "pushed" under blows, "projectiles" under
+    thrown boxes, "TSR" after a switch from start_skill, "walk" a leg of a skill walk. low, high: 95 % interval of the
+    success rate (Wilson). lost: trials in which the simulation blew up; they count as failures. The errors are means
+    over trials, None where there is no reference to compare with: reward of a step (NR, 1 at most), accuracy (share
+    of frames), body_error and object_error [mm], contact_error.
     """
 
     kind: str
@@ -107,7 +107,6 @@ def _skill_table(report: Report) -> list[str]:
     noisy = {cell.skill: cell for cell in report.of_kind("eNSR")}
     if not plain:
         return []
-    pushed = {cell.skill: cell for cell in report.of_kind("pushed")}
     head = ["skill", "trials", "SR", "εNSR", "NR", "Acc", "E_b mm", "E_o mm", "E_cg", "lost"]
     rows = [
         [
@@ -126,11 +125,13 @@ def _skill_table(report: Report) -> list[str]:
     ]
     mean = [f"{100 * value:.1f}" if value is not None else "" for value in map(report.mean_rate, ("SR", "eNSR"))]
     rows.append(["**mean**", "", *mean, _mean(plain.values(), lambda cell: cell.reward), *[""] * 5])
-    if pushed:
-        head.append("pushed")
-        for row, skill in zip(rows, plain, strict=False):
-            row.append(_rate(pushed[skill]))
-        rows[-1].append("")
+    for kind in ("pushed", "projectiles"):
+        struck = {cell.skill: cell for cell in report.of_kind(kind)}
+        if struck:
+            head.append(kind)
+            for row, skill in zip(rows, plain, strict=False):
+                row.append(_rate(struck[skill]))
+            rows[-1].append(f"{100 * (report.mean_rate(kind) or 0):.1f}")
     if any(cell.published for cell in plain.values()):
         head.append("published SR / εNSR / NR")
         for row, cell in zip(rows, plain.values(), strict=False):

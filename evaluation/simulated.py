@@ -8,7 +8,7 @@ from torch import Tensor
 from envs.contacts import pair_contacts
 from envs.reward import REWARDS
 from envs.vector_env import HOIVectorEnv
-from evaluation.pushes import Pushes
+from evaluation.disturbance import Disturbance
 from evaluation.snapshot import Snapshot
 
 Policy = Callable[[Tensor], Tensor]
@@ -26,7 +26,7 @@ class SimulatedTrials:
         seed: of the environment's randomness.
         skill: the id that every row is asked for; that of its clip where None.
         to_clip_end: whether a trial ends with its clip, if that comes before `steps`.
-        pushes: blows in between.
+        disturbance: what happens in between.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class SimulatedTrials:
         seed: int,
         skill: int | None = None,
         to_clip_end: bool = False,
-        pushes: Pushes | None = None,
+        disturbance: Disturbance | None = None,
     ):
         self._env, self._policy, self._rows = env, policy, rows
         self._steps, self._seed, self._skill = steps, seed, skill
-        self._to_clip_end, self._pushes = to_clip_end, pushes
+        self._to_clip_end, self._disturbance = to_clip_end, disturbance
         skeleton = env.scene.skeleton
         self._contact_free = torch.tensor(skeleton.contact_free, dtype=torch.long, device=env.device)
         self._hands = torch.tensor(skeleton.hands, dtype=torch.long, device=env.device)
@@ -62,8 +62,8 @@ class SimulatedTrials:
         yield self._snapshot(torch.zeros(env.num_envs, device=env.device), lost)
         generator = torch.Generator(env.device).manual_seed(self._seed)
         for step in range(self._steps):
-            if self._pushes is not None and self._pushes.due(step, self.fps):
-                self._pushes.apply(env, generator)
+            if self._disturbance is not None and self._disturbance.due(step, self.fps):
+                self._disturbance.apply(env, generator)
             obs, reward, terminated, truncated, info = env.step(self._policy(obs))
             # A row that ended starts anew within the step: what follows belongs to no trial.
             lost = lost | info["diverged"] | terminated | truncated

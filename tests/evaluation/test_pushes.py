@@ -50,7 +50,7 @@ def test_trials_are_pushed(make_env: Callable[[], HOIVectorEnv]):
     rows = start_rows(env.library, metric_named("mocap", "dribble_forward"))[:3]
 
     def speeds(pushes: Pushes | None) -> torch.Tensor:
-        trials = SimulatedTrials(env, lambda obs: env.reference_actions(), rows, 8, seed=0, pushes=pushes)
+        trials = SimulatedTrials(env, lambda obs: env.reference_actions(), rows, 8, seed=0, disturbance=pushes)
         return torch.stack([snapshot.root_lin_vel.clone() for snapshot in trials.snapshots()])
 
     calm, pushed = speeds(None), speeds(Pushes(3.0, every=0.1))

@@ -12,6 +12,7 @@ from gymnasium.spaces import flatdim
 from commands.app import main
 from commands.schema import to_plain
 from envs.make import make_env, task_config
+from motions.checkpoint import save_checkpoint
 
 QUICK = ["--trials=2", "--horizon=0.1", "--env.threads=1", "--skill=[dribble_forward]"]
 
@@ -45,6 +46,17 @@ def write_policy(folder: Path, task: str = "ballplay") -> Path:
     (folder / "policy.json").write_text(json.dumps(facts))
     (folder / "config.yaml").write_text(yaml.safe_dump({"env": to_plain(config)}))
     return folder
+
+
+def write_run(policy: Path, folder: Path) -> Path:
+    """A run folder with one checkpoint that holds the same policy; the checkpoint."""
+    facts = json.loads((policy / "policy.json").read_text())
+    tensors = safetensors.torch.load((policy / "policy.safetensors").read_bytes())
+    stored = {f"model.a2c_network.{name}": value for name, value in tensors.items() if name.startswith("actor.")}
+    stored |= {f"model.running_mean_std.running_{name}": tensors[f"obs_{name}"] for name in ("mean", "var")}
+    checkpoint = save_checkpoint(folder, 1, stored, facts)
+    (folder / "config.yaml").write_bytes((policy / "config.yaml").read_bytes())
+    return checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +116,17 @@ def test_a_truncated_policy(policy: Path, tmp_path: Path, capsys: pytest.Capture
     assert "the policy cannot be read" in refusal(capsys, f"--checkpoint={broken}")
     (broken / "policy.json").write_text('{"format": "hoigym-')
     assert "the policy cannot be read" in refusal(capsys, f"--checkpoint={broken}")
+
+
+def test_a_truncated_checkpoint(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    checkpoint = write_run(policy, tmp_path / "run")
+    given = [*QUICK, "--horizon=0.02"]
+    assert main(["eval", f"--checkpoint={tmp_path / 'run'}", *given, f"--output={tmp_path / 'whole'}"]) == 0
+    capsys.readouterr()
+    tensors = checkpoint / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[: tensors.stat().st_size // 2])
+    for path in (checkpoint, tmp_path / "run"):
+        assert "tensors.safetensors is damaged (its checksum differs)" in refusal(capsys, f"--checkpoint={path}")
+    (checkpoint / "state.json").write_text("{")
+    assert "state.json is damaged" in refusal(capsys, f"--checkpoint={checkpoint}")
+    assert "has no intact checkpoint" in refusal(capsys, f"--checkpoint={tmp_path / 'run'}")

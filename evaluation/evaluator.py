@@ -137,7 +137,8 @@ def _environments(
     plain: EnvConfig, settings: EvaluationSettings, table: Table
 ) -> list[tuple[EnvConfig, tuple[str, ...]]]:
     """The environments that trials need, one after the other, and the kinds of cells that each is for."""
-    found = [(plain, ("SR", "pushed", "TSR") if settings.push else ("SR", "TSR"))]
+    kinds = ("SR", "pushed", "TSR") if settings.push else ("SR", "TSR")
+    found: list[tuple[EnvConfig, tuple[str, ...]]] = [(plain, kinds)]
     if table.skills != ():
         found.append((replace(plain, start=StartConfig(noise=1.0)), ("eNSR",)))
         if settings.projectiles:

@@ -15,6 +15,7 @@ from envs.clips import check_library, load_library
 from envs.conditions import env_conditioner
 from envs.config import EnvConfig
 from envs.contacts import Contacts, force_rule_contacts, pair_contacts
+from envs.last_frames import LastFrames
 from envs.masked_reward import masked_reward
 from envs.motion_windows import MotionWindows
 from envs.observer import Observer
@@ -76,6 +77,17 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.render_mode = render_mode
         self._renderer: EnvRenderer | None = None
         self._motion: MotionWindows | None = None
+        self._last_frames: LastFrames | None = None
+
+    @property
+    def counters(self) -> dict[str, Tensor]:
+        """Running totals of events in the engine, as `Simulator.counters`."""
+        return self.sim.counters
+
+    def keep_last_frames(self, frames: int) -> LastFrames:
+        """From now on keeps so many of the last frames of every row, to look at those that diverge."""
+        self._last_frames = LastFrames(self.sim, frames)
+        return self._last_frames
 
     def watch_motion(self, length: int) -> MotionWindows:
         """From the next reset on, info["motion"] (N, W) holds each row's last `length` states before it is reset."""
@@ -112,7 +124,10 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         """
         state = self.sim.state
         self._joint_vel.copy_(state.joint_vel)
-        self.sim.step(self.drive_targets(actions))
+        targets = self.drive_targets(actions)
+        if self._last_frames is not None:
+            self._last_frames.record(targets)
+        self.sim.step(targets)
         self.progress += 1
         reference = self.reference()
         end = self._episode_end(reference)
@@ -120,6 +135,8 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         final_obs = self._observe(self._all_rows)
         done = end.terminated | end.truncated
         diverged = state.diverged.clone()
+        if self._last_frames is not None:
+            self._last_frames.note(diverged, self.progress, self.skill)
         motion = {} if self._motion is None else {"motion": self._motion.push(state, diverged)}
         obs = self._next_episodes(done, final_obs)
         self._observer.remember()

@@ -17,6 +17,7 @@ import re
 import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,11 @@ def clip_files(path: str | Path) -> list[Path]:
     return sorted(files, key=lambda file: (_order_number(file), file.relative_to(path).as_posix()))
 
 
-def save_clip(clip: Clip, path: str | Path) -> None:
+def save_clip(clip: Clip, path: str | Path, extra: Mapping[str, np.ndarray] | None = None) -> None:
     """Writes an .npz clip; the file appears whole or not at all, equal clips give equal bytes.
 
-    Raises ClipError for another suffix or where the file cannot be written.
+    extra: further arrays by name, which `load_clip` passes over. Raises ClipError for another suffix or where the
+    file cannot be written.
     """
     path = Path(path)
     if path.suffix != ".npz":
@@ -94,6 +96,7 @@ def save_clip(clip: Clip, path: str | Path) -> None:
         "skeleton": np.array(clip.skeleton),
         "fps": np.array(clip.fps),
         **clip.arrays(),
+        **(extra or {}),
     }
     try:
         with write_atomically(path) as file:

@@ -126,7 +126,7 @@ class PushTExpert:
         return starts[inside], turn(pose, self._directions[chosen])[inside]
 
     def _aim(self, agent: Array, pose: Array) -> Push | None:
-        """The push in progress from where the agent is now, turned a little if that is better; None where it is over."""
+        """The rest of the push in progress, turned a little if that is better; None where it is over."""
         assert self._push is not None
         way = self._push.end - agent
         reach = float(np.linalg.norm(way))

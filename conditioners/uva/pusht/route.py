@@ -16,7 +16,7 @@ _LOW, _HIGH = 1.0, 511.0
 _TEE = shapely.Polygon(OUTLINE)
 _KEEP_OUT = shapely.simplify(_TEE.buffer(AGENT_RADIUS + CLEARANCE - 1.0), 0.2)
 _BODY = _TEE.buffer(AGENT_RADIUS + 1.0)
-_CORNERS = np.array(_TEE.buffer(AGENT_RADIUS + CLEARANCE, join_style="mitre").exterior.coords)[:-1]
+_CORNERS = shapely.get_coordinates(_TEE.buffer(AGENT_RADIUS + CLEARANCE, join_style="mitre"))[:-1]
 
 
 def find_route(pose: Array, start: Array, end: Array) -> tuple[Array, float] | None:
@@ -29,7 +29,7 @@ def find_route(pose: Array, start: Array, end: Array) -> tuple[Array, float] | N
     nodes = np.vstack([_outside(start, obstacle), _outside(end, obstacle), to_world(pose, _CORNERS)])
     nodes = nodes[(nodes >= _LOW).all(axis=1) & (nodes <= _HIGH).all(axis=1) | (np.arange(len(nodes)) < 2)]
     first, second = np.triu_indices(len(nodes), 1)
-    lines = shapely.linestrings(np.stack([nodes[first], nodes[second]], axis=1))
+    lines = np.asarray(shapely.linestrings(np.stack([nodes[first], nodes[second]], axis=1)))
     free = ~shapely.relate_pattern(lines, obstacle, "T********")
     lengths = np.full((len(nodes), len(nodes)), np.inf)
     lengths[first[free], second[free]] = lengths[second[free], first[free]] = shapely.length(lines[free])
@@ -42,7 +42,7 @@ def find_route(pose: Array, start: Array, end: Array) -> tuple[Array, float] | N
 
 def _outside(point: Array, obstacle: shapely.Geometry) -> Array:
     spot = shapely.Point(point)
-    if not obstacle.contains(spot):
+    if not shapely.contains(obstacle, spot):
         return point
     border = shapely.boundary(obstacle)
     nearest = border.interpolate(border.project(spot))

@@ -1,0 +1,151 @@
+"""Episodes in one zarr folder: the published replay buffer."""
+
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conditioners.uva.error import UVAError
+
+try:
+    import numcodecs
+    import zarr
+    from zarr.storage import ZipStore
+except ModuleNotFoundError as error:
+    raise UVAError(f"replay buffers need the package '{error.name}': pip install hoigym[uva]") from None
+
+DATA, META, ENDS, SEEDS = "data", "meta", "episode_ends", "episode_seeds"
+_CHUNK_BYTES = 2_000_000
+
+
+@dataclass(frozen=True)
+class ReplayBuffer:
+    """Episodes one after another, in memory.
+
+    arrays: name -> (T, ...). episode_ends: (E,) int64, steps up to the end of each episode. seeds: (E,) int64, -1
+    where none is known.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    episode_ends: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+
+    def episode(self, index: int) -> dict[str, NDArray[Any]]:
+        """The arrays of one episode."""
+        start = int(self.episode_ends[index - 1]) if index else 0
+        return {name: array[start : self.episode_ends[index]] for name, array in self.arrays.items()}
+
+    def first(self, episodes: int) -> "ReplayBuffer":
+        """The first episodes alone."""
+        ends = self.episode_ends[:episodes]
+        steps = int(ends[-1]) if len(ends) else 0
+        cut = {name: array[:steps] for name, array in self.arrays.items()}
+        return ReplayBuffer(cut, ends, self.seeds[:episodes])
+
+
+def read_replay(path: Path, names: Iterable[str] | None = None) -> ReplayBuffer:
+    """A replay buffer, or only some of its arrays; zarr format 2 or 3, a folder or a .zip.
+
+    The layout is that of Diffusion Policy (real-stanford/diffusion_policy): data/<name> (T, ...),
+    meta/episode_ends. Raises UVAError where it is another one or a step is missing.
+    """
+    store: Any = path
+    try:
+        if path.is_file():
+            store = ZipStore(path, mode="r")
+        root = zarr.open_group(store, mode="r")
+        data, meta = _subgroup(root, DATA), _subgroup(root, META)
+        ends = np.asarray(meta[ENDS][:], dtype=np.int64)
+        steps = int(ends[-1]) if len(ends) else 0
+        arrays = {name: np.asarray(data[name][:steps]) for name in (names or data)}
+        seeds = np.asarray(meta[SEEDS][:], dtype=np.int64) if SEEDS in meta else np.full(len(ends), -1)
+    except (FileNotFoundError, zipfile.BadZipFile) as error:
+        raise UVAError(f"{path} is no replay buffer: {error}") from None
+    except KeyError as error:
+        raise UVAError(f"{path}: the replay buffer has no array {error}") from None
+    except (ValueError, TypeError) as error:
+        raise UVAError(f"{path}: cannot read the replay buffer: {error}") from None
+    if (np.diff(ends, prepend=0) <= 0).any():
+        raise UVAError(f"{path}: episode_ends does not grow")
+    short = [name for name, array in arrays.items() if len(array) < steps]
+    if short or len(seeds) < len(ends):
+        raise UVAError(f"{path}: {short[0] if short else SEEDS} is shorter than its episodes")
+    return ReplayBuffer(arrays, ends, seeds[: len(ends)])
+
+
+class ReplayWriter:
+    """Appends episodes to a replay buffer, a folder of zarr format 2, which the published code reads too.
+
+    An episode counts once its end is written, which comes last: what a killed process leaves behind is cut off when
+    the buffer is opened again. Raises UVAError where the folder is something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if path.exists() and any(path.iterdir()):
+            read_replay(path, [])
+        root = zarr.open_group(path, mode="a", zarr_format=2)
+        self._data, self._meta = root.require_group(DATA), root.require_group(META)
+        for name in (SEEDS, ENDS):
+            if name not in self._meta:
+                self._create(self._meta, name, np.empty(0, np.int64))
+        self._ends: Any = self._meta[ENDS]
+        self._seeds: Any = self._meta[SEEDS]
+        self._seeds.resize(self._ends.shape)
+        for array in _members(self._data).values():
+            array.resize((self.steps, *array.shape[1:]))
+
+    @property
+    def episodes(self) -> int:
+        """Episodes there are."""
+        return self._ends.shape[0]
+
+    @property
+    def steps(self) -> int:
+        """Steps of all episodes."""
+        return int(self._ends[-1]) if self.episodes else 0
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the episodes."""
+        return [int(seed) for seed in self._seeds[:]]
+
+    def append(self, episode: Mapping[str, NDArray[Any]], seed: int = -1) -> None:
+        """Add an episode: name -> (T, ...), all equally long, the same names and shapes each time."""
+        lengths = {len(array) for array in episode.values()}
+        if len(lengths) != 1 or 0 in lengths:
+            raise UVAError(f"an episode needs arrays of one length, not {sorted(lengths)}")
+        known = _members(self._data)
+        if self.episodes and set(known) != set(episode):
+            raise UVAError(f"{self._path} holds {', '.join(sorted(known))}, not {', '.join(sorted(episode))}")
+        end = self.steps + lengths.pop()
+        for name, array in episode.items():
+            stored = known.get(name) or self._create(self._data, name, array[:0])
+            if stored.shape[1:] != array.shape[1:]:
+                raise UVAError(f"{self._path}: {name} has {stored.shape[1:]} numbers a step, not {array.shape[1:]}")
+            stored.append(np.asarray(array, dtype=stored.dtype))
+        self._seeds.append(np.array([seed]))
+        self._ends.append(np.array([end]))
+
+    def _create(self, group: zarr.Group, name: str, empty: NDArray[Any]) -> Any:
+        step_bytes = max(1, empty.dtype.itemsize * int(np.prod(empty.shape[1:])))
+        chunk = max(1, min(4096, _CHUNK_BYTES // step_bytes))
+        compressor = numcodecs.Blosc(cname="zstd", clevel=5, shuffle=numcodecs.Blosc.SHUFFLE)
+        return group.create_array(
+            name, shape=empty.shape, chunks=(chunk, *empty.shape[1:]), dtype=empty.dtype, compressors=compressor
+        )
+
+
+def _members(group: zarr.Group) -> dict[str, Any]:
+    return {name: member for name, member in group.members() if isinstance(member, zarr.Array)}
+
+
+def _subgroup(root: zarr.Group, name: str) -> dict[str, Any]:
+    group = root[name]
+    if not isinstance(group, zarr.Group):
+        raise KeyError(name)
+    return _members(group)

@@ -13,7 +13,6 @@ from torch.nn import functional
 from conditioners.uniskill.trunk import RESNET_CHANNELS, resnet18, small_trunk
 
 FRAMES = 2
-_INIT_STD = 0.02
 _IMAGE_MEAN = (0.485, 0.456, 0.406)
 _IMAGE_STD = (0.229, 0.224, 0.225)
 
@@ -34,6 +33,11 @@ class IsdConfig:
     patch: int = 16
     trunk: Literal["resnet18", "small"] = "resnet18"
     """"small" is four convolutions of `width` channels, for training in minutes."""
+    init_std: float = 0.02
+    """Standard deviation of the new weights of linear layers; small widths need more to let motion through."""
+    context_norm: Literal["layer", "batch"] = "layer"
+    """How z is normalised for the forward model. Over a batch, z cannot shrink to the same vector for every pair,
+    as it does where the forward model learns to do without it first."""
 
 
 class _Patches(nn.Module):
@@ -124,12 +128,16 @@ class InverseDynamics(nn.Module):
         self.transformer = _Transformer(config.layers, width, config.heads)
         self.proj = nn.Linear(width, width)
         self.skill_norm, self.skill_proj = nn.LayerNorm(width), nn.Linear(width, config.skill_dim)
-        self.latent_norm = nn.LayerNorm(config.skill_dim)
+        over_batch = config.context_norm == "batch"
+        self.latent_norm = (nn.BatchNorm1d if over_batch else nn.LayerNorm)(config.skill_dim)
         self.latent_proj = nn.Linear(config.skill_dim, config.context_dim)
         self.visual_encoder = resnet18() if resnet else small_trunk(width)
         self.register_buffer("_mean", torch.tensor(_IMAGE_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.tensor(_IMAGE_STD).view(3, 1, 1), persistent=False)
-        self.apply(_start)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=config.init_std)
+                nn.init.zeros_(module.bias)
 
     def skill(self, depth: Tensor, images: Tensor, eps: float = 0.0) -> Tensor:
         """z of pairs of frames, (B, Z).
@@ -165,11 +173,3 @@ class InverseDynamics(nn.Module):
         if features.shape[-1] != grid:
             features = functional.interpolate(features, (grid, grid), mode="bilinear", align_corners=False)
         return features.flatten(2).transpose(1, 2).reshape(batch, frames, grid * grid, -1)
-
-
-def _start(module: nn.Module) -> None:
-    """Published start of the linear layers."""
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=_INIT_STD)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

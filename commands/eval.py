@@ -45,6 +45,8 @@ class EvalConfig:
     """Also measure success when every second a blow gives the body this speed [m/s]."""
     projectiles: Literal["off", "auto"] = "off"
     """auto: also measure success when boxes are thrown, in the rhythm and at the speed of the published system."""
+    scatter: bool = False
+    """Also measure success with the objects at random places around the humanoid, as published for pick-up."""
     output: Path | None = None
     """Folder for report.json, report.md and report.png; output/eval-TIME where left out."""
     env: EnvConfig = field(default_factory=EnvConfig)
@@ -87,7 +89,8 @@ def _evaluate(config: EvalConfig, progress):
     from gymnasium.spaces import flatdim
 
     from agents.player import load_player
-    from evaluation.evaluator import EvaluationSettings, evaluate
+    from evaluation.evaluator import evaluate
+    from evaluation.settings import EvaluationSettings
     from evaluation.tables import load_table, own_table
 
     checkpoint = config.checkpoint
@@ -104,6 +107,7 @@ def _evaluate(config: EvalConfig, progress):
         leg=config.leg,
         push=config.push,
         projectiles=config.projectiles == "auto",
+        scatter=config.scatter,
     )
     if config.table is not None:
         table = load_table(config.table, skeleton)

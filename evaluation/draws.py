@@ -28,6 +28,12 @@ def draw_rows(library: MotionLibrary, rows: Tensor, count: int, seed: int) -> Te
     return rows[torch.multinomial(weights, count, replacement=True, generator=generator).to(rows.device)]
 
 
+def first_of_clips(library: MotionLibrary, rows: Tensor) -> Tensor:
+    """The earliest of the rows (R,) of each clip that they are in."""
+    clips = library.frame_clip[rows]
+    return torch.stack([rows[clips == clip].min() for clip in clips.unique()])
+
+
 def longest(library: MotionLibrary, rows: Tensor) -> int:
     """Most steps from any of the rows (N,) to the end of its clip."""
     clip = library.frame_clip[rows]

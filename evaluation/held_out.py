@@ -5,9 +5,9 @@ import contextlib
 from envs.config import EnvConfig
 from envs.make import make_env
 from evaluation.draws import draw_rows, seed_of
-from evaluation.evaluator import trial_config
 from evaluation.judge import judge
 from evaluation.metrics import metrics_of
+from evaluation.plan import trial_config
 from evaluation.reference import fair_starts, reference_statistic
 from evaluation.simulated import Policy, SimulatedTrials
 from motions.errors import UserError
@@ -29,7 +29,7 @@ class HeldOut(contextlib.AbstractContextManager["HeldOut"]):
     """
 
     def __init__(self, config: EnvConfig, trials: int, horizon: float = 5.0, seed: int = 0):
-        self._env = make_env(trial_config(config, trials, noise=False))
+        self._env = make_env(trial_config(config, trials))
         library = self._env.library
         self._steps, self._seed = round(horizon * library.fps), seed
         self._metrics = metrics_of(library.skeleton.name, sorted(set(library.clip_skill.tolist())))

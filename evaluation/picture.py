@@ -14,6 +14,7 @@ _KINDS = {
     "walk": "#7a6a9a",
     "pushed": "#b0506a",
     "projectiles": "#3f9a94",
+    "scattered": "#8c8a3c",
 }
 _LABELS = {
     "SR": "SR: from the reference",
@@ -22,6 +23,7 @@ _LABELS = {
     "walk": "skill walk",
     "pushed": "under pushes",
     "projectiles": "under thrown boxes",
+    "scattered": "objects at random places",
 }
 
 
@@ -67,7 +69,7 @@ def _groups(report: Report) -> dict[str, list[Cell]]:
     """Bars that stand together, by what is written under them."""
     groups: dict[str, list[Cell]] = {}
     for cell in report.cells:
-        if cell.kind in ("SR", "eNSR", "pushed", "projectiles"):
+        if cell.kind not in ("TSR", "walk"):
             reward = next(item.reward for item in report.of_kind("SR") if item.skill == cell.skill)
             note = "" if reward is None else f"\nNR {reward:.2f}"
             groups.setdefault(_words(cell.skill) + note, []).append(cell)

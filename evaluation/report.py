@@ -14,11 +14,11 @@ from motions.atomic import write_atomically
 class Cell:
     """One group of trials of a skill.
 
-    kind: "SR" from its own reference, "eNSR" from noisy starts, "pushed" under blows, "projectiles" under
-    thrown boxes, "TSR" after a switch from start_skill, "walk" a leg of a skill walk. low, high: 95 % interval of the
-    success rate (Wilson). lost: trials in which the simulation blew up; they count as failures. The errors are means
-    over trials, None where there is no reference to compare with: reward of a step (NR, 1 at most), accuracy (share
-    of frames), body_error and object_error [mm], contact_error.
+    kind: "SR" from its own reference, "eNSR" from noisy starts, "pushed" under blows, "projectiles" under thrown boxes,
+    "scattered" with the objects at random places, "TSR" after a switch from start_skill, "walk" a leg of a skill walk.
+    low, high: 95 % interval of the success rate (Wilson). lost: trials in which the simulation blew up; they count as
+    failures. The errors are means over trials, None where there is no reference to compare with: reward of a step (NR,
+    1 at most), accuracy (share of frames), body_error and object_error [mm], contact_error.
     """
 
     kind: str
@@ -125,14 +125,14 @@ def _skill_table(report: Report) -> list[str]:
     ]
     mean = [f"{100 * value:.1f}" if value is not None else "" for value in map(report.mean_rate, ("SR", "eNSR"))]
     rows.append(["**mean**", "", *mean, _mean(plain.values(), lambda cell: cell.reward), *[""] * 5])
-    for kind in ("pushed", "projectiles"):
-        struck = {cell.skill: cell for cell in report.of_kind(kind)}
-        if struck:
-            head.append(kind)
+    for kind, title in {"pushed": "pushed", "projectiles": "projectiles", "scattered": "random place"}.items():
+        tried = {cell.skill: cell for cell in report.of_kind(kind)}
+        if tried:
+            head.append(title)
             for row, skill in zip(rows, plain, strict=False):
-                row.append(_rate(struck[skill]))
+                row.append(_rate(tried.get(skill)) + _published(tried.get(skill)))
             rows[-1].append(f"{100 * (report.mean_rate(kind) or 0):.1f}")
-    if any(cell.published for cell in plain.values()):
+    if any(key in cell.published for cell in plain.values() for key in ("SR", "eNSR", "NR")):
         head.append("published SR / εNSR / NR")
         for row, cell in zip(rows, plain.values(), strict=False):
             row.append(" / ".join(f"{cell.published[key]:g}" for key in ("SR", "eNSR", "NR") if key in cell.published))
@@ -173,6 +173,11 @@ def _rate(cell: Cell | None) -> str:
     if cell is None:
         return ""
     return f"{100 * cell.rate:.1f} [{100 * cell.low:.1f}, {100 * cell.high:.1f}]"
+
+
+def _published(cell: Cell | None) -> str:
+    figure = None if cell is None else cell.published.get(cell.kind)
+    return "" if figure is None else f" (published {figure:g})"
 
 
 def _number(value: float | None, form: str) -> str:

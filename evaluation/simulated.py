@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from envs.contacts import pair_contacts
 from envs.reward import REWARDS
 from envs.vector_env import HOIVectorEnv
 from evaluation.disturbance import Disturbance
@@ -43,9 +42,7 @@ class SimulatedTrials:
         self._env, self._policy, self._rows = env, policy, rows
         self._steps, self._seed, self._skill = steps, seed, skill
         self._to_clip_end, self._disturbance = to_clip_end, disturbance
-        skeleton = env.scene.skeleton
-        self._contact_free = torch.tensor(skeleton.contact_free, dtype=torch.long, device=env.device)
-        self._hands = torch.tensor(skeleton.hands, dtype=torch.long, device=env.device)
+        self._reward = REWARDS[env.config.reward.kind]
 
     @property
     def fps(self) -> float:
@@ -67,21 +64,11 @@ class SimulatedTrials:
             obs, reward, terminated, truncated, info = env.step(self._policy(obs))
             # A row that ended starts anew within the step: what follows belongs to no trial.
             lost = lost | info["diverged"] | terminated | truncated
-            yield self._snapshot(self._normalised(reward, info["reward_terms"]), lost)
-
-    def _normalised(self, reward: Tensor, terms: dict[str, Tensor]) -> Tensor:
-        """The reward as a share of the best one, (N,)."""
-        config = self._env.config
-        if REWARDS[config.reward.kind].combine == "product":
-            return reward
-        best = torch.full_like(reward, float(len(terms)))
-        free = torch.tensor(config.objectless_skills, device=reward.device)
-        of_objects = sum(name not in ("r_p", "r_r", "r_rv", "r_smooth") for name in terms)
-        return reward / (best - of_objects * torch.isin(self._env.skill, free))
+            yield self._snapshot(self._reward.share(reward, info["reward_terms"], env.object_free()), lost)
 
     def _snapshot(self, reward: Tensor, lost: Tensor) -> Snapshot:
         env, state = self._env, self._env.sim.state
-        contacts = pair_contacts(state.ground_contact, state.object_contact, self._contact_free, self._hands)
+        contacts = env.contacts()
         moved = env.progress - env.wait
         frame = env.start_frame + moved
         within = frame < env.library.clip_length[env.clip]

@@ -20,7 +20,8 @@ class Table:
     """What to evaluate.
 
     task: whose policies it is for; None is any. horizon: length of a trial [s]; 0 is to the end of the clip.
-    skills: evaluated from their own reference; every one of the clips where None. transitions: (from, to).
+    skills: evaluated from their own reference; every one of the clips where None. scattered: those of them that are
+    tried with the objects at random places too. transitions: (from, to).
     published: figures by skill and column; published_transitions: in the order of transitions, None where there
     is none; source: where they stand.
     """
@@ -30,6 +31,7 @@ class Table:
     horizon: float
     skills: tuple[Metric, ...] | None
     transitions: tuple[tuple[Metric, Metric], ...]
+    scattered: tuple[Metric, ...] = ()
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     published_transitions: tuple[float | None, ...] = ()
     source: str = ""
@@ -43,7 +45,12 @@ def load_table(name: str, skeleton: str) -> Table:
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise UserError(f"unknown table '{name}'; the nearest is '{close}' of {', '.join(known)}")
     values = read_mapping(path)
-    only(values, ("title", "task", "horizon", "skills", "transitions", "published"), path.name)
+    only(values, ("title", "task", "horizon", "skills", "scattered", "transitions", "published"), path.name)
+    skills = tuple(metric_named(skeleton, skill) for skill in values["skills"])
+    scattered = tuple(metric_named(skeleton, skill) for skill in values.get("scattered", ()))
+    for metric in scattered:
+        if metric not in skills or not metric.has_object:
+            raise MetricFileError(f"{path.name}: scattered: {metric.name}: expected one of skills, with an object")
     pairs = tuple(tuple(metric_named(skeleton, skill) for skill in pair) for pair in values["transitions"])
     published = mapping(values.get("published", {}), f"{path.name}: published")
     figures = tuple(published.get("transitions", ()))
@@ -53,8 +60,9 @@ def load_table(name: str, skeleton: str) -> Table:
         title=str(values["title"]),
         task=str(values["task"]),
         horizon=number(values["horizon"], f"{path.name}: horizon"),
-        skills=tuple(metric_named(skeleton, skill) for skill in values["skills"]),
+        skills=skills,
         transitions=tuple((pair[0], pair[1]) for pair in pairs),
+        scattered=scattered,
         published=_figures(published.get("skills", {}), path.name),
         published_transitions=figures,
         source=str(published.get("source", "")),

@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from envs.config import EnvConfig
+from envs.config import EnvConfig, StartConfig
 from envs.make import task_config
 from envs.vector_env import HOIVectorEnv
-from evaluation.evaluator import EvaluationSettings, evaluate, trial_config
+from evaluation.evaluator import evaluate
 from evaluation.picture import draw_report
+from evaluation.plan import trial_config
 from evaluation.report import Report, markdown, write_report
+from evaluation.settings import EvaluationSettings
 from evaluation.tables import load_table, own_table
 from motions.errors import UserError
 
@@ -94,10 +96,10 @@ def test_trials_are_ended_by_nothing_of_the_training(config: EnvConfig):
         start=replace(config.start, clip=1, frame=5, switch=0.5, graph_file="g.npz", adaptive=1.0, noise=0.1),
         episode=replace(config.episode, length=9, max_root_error=0.1, max_object_error=0.1),
     )
-    trial = trial_config(training, 3, noise=False)
-    assert trial == trial_config(config, 3, noise=False)
+    trial = trial_config(training, 3)
+    assert trial == trial_config(config, 3)
     assert trial.episode.fall_height is None
-    assert trial_config(config, 3, noise=True).start.noise == 1.0
+    assert trial_config(config, 3, StartConfig(noise=1.0)).start.noise == 1.0
 
 
 def test_what_cannot_be_evaluated(config: EnvConfig):
@@ -160,3 +162,39 @@ def test_walks_and_pushes_are_further_cells(config: EnvConfig, tmp_path: Path):
     assert (tmp_path / "report.png").stat().st_size > 5000
     with pytest.raises(UserError, match="push -1"):
         EvaluationSettings(push=-1.0)
+
+
+def test_objects_at_random_places(config: EnvConfig, tmp_path: Path):
+    """The published test of pick-up: the reference says nothing then, and trials begin before anyone has bent down."""
+    seen: list[torch.Tensor] = []
+
+    def watching(env: HOIVectorEnv):
+        def act(obs: Tensor) -> Tensor:
+            if env.config.start.scatter:
+                beside = env.sim.state.object_pos[:, 0, :2] - env.sim.state.root_pos[:, :2]
+                seen.append(torch.stack((beside.norm(dim=1), env.start_frame.float())))
+            return env.reference_actions()
+
+        return act
+
+    table = load_table("pickup", "mocap")
+    settings = EvaluationSettings(trials=8, horizon=0.02)
+    found = evaluate(config, table, settings, watching, checkpoint="x")
+    assert [cell.kind for cell in found.cells] == ["SR", "eNSR", "scattered"]
+    assert found.cells[2].reward is None
+    assert found.cells[2].body_error is None
+    assert found.cells[0].reward is not None
+    away, frame = seen[0]
+    assert ((away > 0.45) & (away < 3.05)).all()
+    assert (away - away.mean()).abs().max() > 0.3
+    assert len(frame.unique()) == 1
+    assert frame[0] < 30
+    text = markdown(found)
+    assert "| random place |" in text
+    assert "[0.0, 32.4] (published 85.68)" in text
+    assert "- random place: objects 0.5 to 3 m from the root" in text
+    assert "published SR" not in text
+    draw_report(found, tmp_path / "report.png")
+    settings = replace(settings, scatter=True)
+    kinds = [cell.kind for cell in run(config, settings).cells]
+    assert kinds == ["SR", "eNSR", "scattered"]

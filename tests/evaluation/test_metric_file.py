@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import metrics
+from evaluation import metrics, tables
 from evaluation.metric_file import MetricFileError
 from evaluation.metrics import load_metrics, metric_named, metrics_of
 from evaluation.rules import Stages
@@ -81,8 +81,18 @@ def test_tables():
     assert [(a.name, b.name) for a, b in table.transitions][0] == ("dribble_left", "dribble_right")
     assert table.published["layup"] == {"SR": 91.5, "eNSR": 44.1, "NR": 0.57}
     assert sum(figure or 0 for figure in table.published_transitions) / 4 == pytest.approx(93.8)
-    for name in ("locomotion", "pickup"):
-        assert load_table(name, "mocap").skills
+    assert load_table("locomotion", "mocap").skills
+    pickup = load_table("pickup", "mocap")
+    assert pickup.scattered == pickup.skills
+    assert pickup.published["pickup"] == {"scattered": 85.68}
+
+
+def test_only_objects_are_scattered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = "title: A\ntask: locomotion\nhorizon: 1\nskills: [getup]\nscattered: [getup]\ntransitions: []\n"
+    (tmp_path / "a.yaml").write_text(text)
+    monkeypatch.setattr(tables, "TABLES", tmp_path)
+    with pytest.raises(MetricFileError, match="a.yaml: scattered: getup: expected one of skills, with an object"):
+        load_table("a", "mocap")
 
 
 def test_unknown_names():

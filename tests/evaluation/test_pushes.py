@@ -8,17 +8,15 @@ import torch
 from envs.make import task_config
 from envs.vector_env import HOIVectorEnv
 from evaluation.draws import start_rows
-from evaluation.evaluator import trial_config
 from evaluation.metrics import metric_named
+from evaluation.plan import trial_config
 from evaluation.pushes import Pushes
 from evaluation.simulated import SimulatedTrials
 
 
 @pytest.fixture
 def make_env() -> Callable[[], HOIVectorEnv]:
-    return lambda: HOIVectorEnv(
-        trial_config(task_config("ballplay", threads=1, scene={"hands": "locked"}), 3, noise=False)
-    )
+    return lambda: HOIVectorEnv(trial_config(task_config("ballplay", threads=1, scene={"hands": "locked"}), 3))
 
 
 def test_when():

@@ -8,8 +8,8 @@ import torch
 from envs.make import task_config
 from envs.vector_env import HOIVectorEnv
 from evaluation.draws import start_rows
-from evaluation.evaluator import trial_config
 from evaluation.metrics import metric_named
+from evaluation.plan import trial_config
 from evaluation.walk import SkillWalk
 from motions.errors import UserError
 from motions.graph import TrajectoryGraph
@@ -20,7 +20,7 @@ ROWS, LEGS = 4, 3
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[HOIVectorEnv]:
-    config = trial_config(task_config("ballplay", threads=1, scene={"hands": "locked"}), ROWS, noise=False)
+    config = trial_config(task_config("ballplay", threads=1, scene={"hands": "locked"}), ROWS)
     env = HOIVectorEnv(config)
     yield env
     env.close()

@@ -1,0 +1,134 @@
+"""Plain behaviour cloning of PushT demonstrations: what any cleverer policy has to beat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from conditioners.learning.learner import Batch, FitConfig
+from conditioners.uva.config import CHUNK
+from conditioners.uva.frames import HISTORY
+from conditioners.uva.normaliser import Normaliser
+
+_ACTION = 2
+_STATE_STEPS = (11, 15)
+_CENTRE = 256.0
+_POSE = 6
+
+
+@dataclass(frozen=True)
+class CloneConfig:
+    """A cloned policy and its training."""
+
+    sees: bool = False
+    """True: four pictures, nothing else. False: positions of agent and block, now and 0.4 s ago."""
+    width: int = 512
+    """Of the hidden layers; the convolutions have up to a quarter of it."""
+    execute: int = 8
+    """Actions of a chunk of 16 that are carried out."""
+    episodes: int = 0
+    """How many of the episodes to use; 0 for all."""
+    held_out: float = 0.02
+    """Share of the episodes that validation keeps."""
+    learning_rate: float = 1e-3
+    fit: FitConfig = field(default_factory=lambda: FitConfig(ema=True, batch_size=128))
+
+
+class ClonedPolicy(nn.Module):
+    """Regresses the next 16 actions at once. State: net, normalizer."""
+
+    def __init__(self, config: CloneConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sees = config.sees
+        self.net = _image_net(config.width) if config.sees else _state_net(config.width)
+        self.normalizer = Normaliser()
+
+    def forward(self, observed: Mapping[str, Tensor]) -> Tensor:
+        """Normalised actions (n, 16, 2). observed: "image" (n, 4, 3, 96, 96), or "state" (n, 16, 5)."""
+        if self.sees:
+            given = observed["image"].flatten(1, 2) - 0.5
+        else:
+            given = _pose(observed["state"][:, list(_STATE_STEPS)]).flatten(1)
+        return self.net(given).unflatten(1, (CHUNK, _ACTION))
+
+    @torch.no_grad()
+    def predict(self, observed: dict[str, Tensor]) -> Tensor:
+        """The actions to carry out (n, 8, 2) [pixels] after 16 observations; see ChunkPolicy."""
+        if self.sees:
+            observed = {"image": observed["image"][:, list(HISTORY)]}
+        actions = self.normalizer.restore("action", self(observed))
+        return actions[:, : self.config.execute]
+
+
+class CloneLearner:
+    """Mean absolute error of the chunk; half a cosine as learning rate.
+
+    examples: a held-out batch for validation.
+    """
+
+    def __init__(self, policy: ClonedPolicy, config: CloneConfig, examples: Batch) -> None:
+        self.module = policy
+        self._config, self._examples = config, examples
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch; nothing is drawn."""
+        return functional.l1_loss(self.module(batch), self._target(batch)), {}
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """AdamW."""
+        return torch.optim.AdamW(self.module.net.parameters(), lr=self._config.learning_rate, weight_decay=1e-4)
+
+    def schedule(self, step: int) -> float:
+        """From one to zero over the run, after a rise over 100 steps."""
+        share = min(1.0, step / max(1, self._config.fit.steps))
+        return min(1.0, (step + 1) / 100) * 0.5 * (1.0 + float(np.cos(np.pi * share)))
+
+    def validate(self, step: int) -> Mapping[str, float | np.ndarray]:
+        """Mean error of the actions [pixels], beside that of staying where the agent is."""
+        device = next(self.module.parameters()).device
+        batch = {name: value.to(device) for name, value in self._examples.items()}
+        target = _chunk(batch["action"])
+        error = self.module.normalizer.restore("action", self.module(batch)) - target
+        stay = batch["agent_pos"][:, CHUNK - 1 : CHUNK] - target
+        return {"error": float(error.norm(dim=-1).mean()), "error of staying": float(stay.norm(dim=-1).mean())}
+
+    def _target(self, batch: Batch) -> Tensor:
+        return self.module.normalizer.normalise("action", _chunk(batch["action"]))
+
+
+def _chunk(action: Tensor) -> Tensor:
+    """The 16 actions from now on, of a window (n, 32, 2)."""
+    return action[:, CHUNK - 1 : 2 * CHUNK - 1]
+
+
+def _pose(state: Tensor) -> Tensor:
+    """States (..., 5) as numbers near 1: positions, cosine and sine, (..., 6)."""
+    place, angle = state[..., :4] / _CENTRE - 1.0, state[..., 4:]
+    return torch.cat([place, angle.cos(), angle.sin()], dim=-1)
+
+
+def _state_net(width: int) -> nn.Module:
+    sizes = [_POSE * len(_STATE_STEPS), width, width, width]
+    hidden = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.GELU())]
+    return nn.Sequential(*hidden, nn.Linear(width, CHUNK * _ACTION))
+
+
+def _image_net(width: int) -> nn.Module:
+    """Pictures (n, 12, 96, 96) through convolutions to 6 x 6 places, then as above."""
+    channels = [width // 16, width // 8, width // 4]
+    return nn.Sequential(
+        nn.Conv2d(3 * len(HISTORY), channels[0], 8, 4, 2),
+        nn.GELU(),
+        nn.Conv2d(channels[0], channels[1], 4, 2, 1),
+        nn.GELU(),
+        nn.Conv2d(channels[1], channels[2], 4, 2, 1),
+        nn.GELU(),
+        nn.Flatten(),
+        nn.Linear(36 * channels[2], width),
+        nn.GELU(),
+        nn.Linear(width, CHUNK * _ACTION),
+    )

@@ -20,6 +20,7 @@ COMMANDS = {
     "graph": "link the states of different skills, for starts and switches",
     "encode": "train the history encoder, or apply it to clips",
     "uniskill": "learn skills from videos, and describe clips by them",
+    "uva": "one model of video and action: train, convert, act",
     "bench": "measure the speed of engine, environment and training",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130

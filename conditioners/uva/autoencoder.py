@@ -3,7 +3,6 @@
 from typing import Protocol
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from conditioners.uva.config import UVAConfig
 from conditioners.uva.draws import Draws
@@ -30,10 +29,3 @@ def make_autoencoder(config: UVAConfig) -> nn.Module:
     from conditioners.uva.patch_autoencoder import PatchAutoencoder
 
     return PatchAutoencoder(config.autoencoder.channels)
-
-
-def resize(pictures: Tensor, size: int) -> Tensor:
-    """Pictures (N, 3, H, W) at size x size pixels, bilinear as published; unchanged where they fit already."""
-    if pictures.shape[-2:] == (size, size):
-        return pictures
-    return functional.interpolate(pictures, (size, size), mode="bilinear", align_corners=False)

@@ -1,10 +1,8 @@
 """The shape of a UVA model."""
 
-import dataclasses
 import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from conditioners.uva.error import UVAError
 
@@ -21,7 +19,6 @@ POOLED = 4
 
 Mode = Literal["policy_model", "video_model", "dynamic_model", "inverse_model", "full_dynamic_model"]
 MODE_NAMES: tuple[Mode, ...] = typing.get_args(Mode)
-Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -125,16 +122,3 @@ class UVAConfig:
     def window(self) -> int:
         """Time steps of one training sample."""
         return 2 * CHUNK + self.inputs.history_action
-
-
-def from_plain(config_type: type[Config], values: Mapping[str, Any]) -> Config:
-    """A configuration out of mappings, as dataclasses.asdict gives them. Raises UVAError for an unknown key."""
-    hints = typing.get_type_hints(config_type)
-    unknown = set(values) - {item.name for item in dataclasses.fields(typing.cast(Any, config_type))}
-    if unknown:
-        raise UVAError(f"unknown key {sorted(unknown)[0]!r} in the description of a UVA model")
-    opened = {
-        name: from_plain(hints[name], value) if dataclasses.is_dataclass(hints[name]) else value
-        for name, value in values.items()
-    }
-    return config_type(**opened)

@@ -5,8 +5,9 @@ from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from conditioners.uva.autoencoder import Autoencoder, make_autoencoder, resize
+from conditioners.uva.autoencoder import Autoencoder, make_autoencoder
 from conditioners.uva.config import UVAConfig
 from conditioners.uva.draws import Draws
 from conditioners.uva.error import UVAError
@@ -61,20 +62,32 @@ class UVAPolicy(nn.Module):
         return {"action": action[:, : self.config.execute], "action_pred": action, "video": video}
 
     def encode(self, pictures: Tensor, draws: Draws | None = None) -> Tensor:
-        """Latent frames (B, T, C, h, w) of pictures (B, T, 3, H, W) in [0, 1]."""
-        flat = resize(pictures.flatten(0, 1), self.config.image_size)
-        autoencoder: Autoencoder = self.vae_model  # pyright: ignore[reportAssignmentType]
+        """Latent frames (B, T, C, h, w) of pictures (B, T, 3, H, W) in [0, 1].
+
+        draws: where the autoencoder's distribution is drawn from; its mean counts where this is None.
+        """
         chosen = draws if self.config.autoencoder.sample else None
-        return autoencoder.encode(flat, chosen).unflatten(0, pictures.shape[:2])
+        flat = self.resize(pictures.flatten(0, 1))
+        return self._autoencoder.encode(flat, chosen).unflatten(0, pictures.shape[:2])
+
+    def resize(self, pictures: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) at the model's size, bilinear as published; unchanged where they fit already."""
+        size = (self.config.image_size, self.config.image_size)
+        if pictures.shape[-2:] == size:
+            return pictures
+        return functional.interpolate(pictures, size, mode="bilinear", align_corners=False)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures (B, T, 3, H, W) in [0, 1] of latent frames (B, T, C, h, w)."""
-        autoencoder: Autoencoder = self.vae_model  # pyright: ignore[reportAssignmentType]
-        return autoencoder.decode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
+        return self._autoencoder.decode(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
 
     def normalise(self, name: str, value: Tensor) -> Tensor:
         """A field in the model's units; released models without a normaliser take it raw."""
         return self.normalizer.normalise(name, value) if self._scaled(name) else value
+
+    @property
+    def _autoencoder(self) -> Autoencoder:
+        return self.vae_model  # pyright: ignore[reportReturnType]
 
     def _scaled(self, name: str) -> bool:
         return name in self.normalizer

@@ -12,8 +12,9 @@ import yaml
 from safetensors import SafetensorError
 from torch import Tensor
 
+from conditioners.learning.plain import from_plain
 from conditioners.learning.state import load_weights, trained_weights
-from conditioners.uva.config import UVAConfig, from_plain
+from conditioners.uva.config import UVAConfig
 from conditioners.uva.error import UVAError
 from conditioners.uva.policy import UVAPolicy
 from conditioners.uva.released_policy import read_released

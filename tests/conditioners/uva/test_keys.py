@@ -15,19 +15,18 @@ from conditioners.uva.released_policy import load_released, split_released
 from conditioners.uva.start import start_from
 from motions.checkpoint import CheckpointError
 
-VIDEO = {"predict_action": False}
 CONFIGS = {
     "pusht": InputsConfig(),
     "pusht_multitask": InputsConfig(),
-    "pusht_stage1_video": InputsConfig(**VIDEO),
+    "pusht_stage1_video": InputsConfig(predict_action=False),
     "libero10": InputsConfig(10, text=True),
-    "libero10_stage1_video": InputsConfig(10, text=True, **VIDEO),
+    "libero10_stage1_video": InputsConfig(10, text=True, predict_action=False),
     "toolhang_plain": InputsConfig(10),
     "toolhang_wrist_proprio": InputsConfig(
         10, proprioception="toolhang", predict_proprioception=True, predict_wrist=True
     ),
     "umi_multi": InputsConfig(10, text=True, proprioception="umi", predict_proprioception=True),
-    "umi_multi_stage1_video": InputsConfig(10, text=True, **VIDEO),
+    "umi_multi_stage1_video": InputsConfig(10, text=True, predict_action=False),
 }
 
 

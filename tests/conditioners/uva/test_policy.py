@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from conditioners.uva.autoencoder import resize
 from conditioners.uva.config import AutoencoderConfig, HeadConfig, InputsConfig, TrunkConfig, UVAConfig
 from conditioners.uva.draws import Draws
 from conditioners.uva.error import UVAError
@@ -56,7 +55,7 @@ def test_a_prediction_is_the_published(recorded_policy, monkeypatch: pytest.Monk
     assert relative(prediction["action"], io["action"]) < 1e-4
     assert relative(prediction["action_pred"], io["action_pred"]) < 1e-4
     assert prediction["video"] is None
-    torch.testing.assert_close(resize(io["obs_image"][0, 3:4], 256)[0], io["resized_frame3"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(policy.resize(io["obs_image"][0, 3:4])[0], io["resized_frame3"], rtol=1e-5, atol=1e-5)
 
 
 def test_normaliser_parameters_are_the_published(shared: Path):
@@ -107,7 +106,8 @@ def test_video_changes_nothing_in_the_action():
 def test_text_and_felt_position_matter_and_are_asked_for():
     torch.manual_seed(0)
     policy = UVAPolicy(small_config(text=True, proprioception="agent")).eval()
-    torch.nn.init.normal_(policy.model.diffactloss.net.final_layer.linear.weight)
+    for parameter in policy.model.diffactloss.net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
     policy.vae_model.fit(torch.rand(8, 3, 64, 64))  # pyright: ignore[reportCallIssue]
     obs = {"image": torch.rand(1, 16, 3, 64, 64), "text": torch.rand(1, 512), "agent_pos": torch.rand(1, 16, 2)}
 
@@ -118,7 +118,7 @@ def test_text_and_felt_position_matter_and_are_asked_for():
     assert torch.equal(same, action({}))
     for name in obs:
         assert not torch.equal(same, action({name: obs[name] + 1.0})), name
-    with pytest.raises(UVAError, match="needs the observation 'text'"):
+    with pytest.raises(UVAError, match="needs the observation 'agent_pos'"):
         policy.predict_action({"image": obs["image"]}, torch.Generator())
 
 

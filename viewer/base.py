@@ -50,8 +50,8 @@ class Moment:
     """One figure at one step.
 
     ghost: where the reference is. skill, caption: what is shown, in large and in small letters. time: since
-    the begin [s]. skill_id: the number of the skill, -1 where it has none. label: the reference says that a hand holds an object; touch: a hand touches one. reward
-    and its terms: of the step, where there are any.
+    the begin [s]. label: the reference says that a hand holds an object; touch: a hand touches one. reward
+    and its terms: of the step, where there are any. skill_id: -1 where the skill has none.
     """
 
     pose: Pose

@@ -2,8 +2,6 @@
 
 from collections.abc import Collection
 
-from viewer.skill_names import skill_name
-
 # As in the released system (SkillMimic-V2); the shot has another id in each data set, and the arrow down, which has
 # no skill there, dribbles on the spot.
 _KEYS: dict[str, dict[str, tuple[int, ...]]] = {
@@ -38,8 +36,3 @@ def skill_keys(skeleton: str, known: Collection[int]) -> list[tuple[int, str | N
 def key_label(key: str) -> str:
     """How a key is written on a button."""
     return _ARROWS.get(key, key if len(key) > 1 else key.upper())
-
-
-def skill_label(skeleton: str, skill: int, key: str | None) -> str:
-    """What stands on the button of a skill."""
-    return f"{skill_name(skeleton, skill)} ({key_label(key)})" if key else skill_name(skeleton, skill)

@@ -7,7 +7,7 @@ import torch
 
 from envs.push import push
 from envs.vector_env import HOIVectorEnv
-from viewer.base import Moment, Viewer
+from viewer.base import Viewer
 from viewer.controls import Action, Controls
 from viewer.keys import skill_keys
 from viewer.placement import Placement
@@ -63,6 +63,8 @@ class LiveRollout:
             Action("reset", self.reset, "backspace"),
             Action("push", self.push, "p"),
         ]
+        if self._env.scene.num_projectiles:
+            rest.append(Action("throw a box", self._env.throw, "t"))
         return skills + rest
 
     def run(self, viewer: Viewer) -> None:

@@ -16,12 +16,22 @@ Policy = Callable[[Tensor], Tensor]
 """Observations (N, O) to actions (N, A)."""
 
 
-def watch(env: HOIVectorEnv, policy: Policy, viewer: Viewer, steps: int, rows: int = 1, ghost: bool = False) -> float:
+def watch(
+    env: HOIVectorEnv,
+    policy: Policy,
+    viewer: Viewer,
+    steps: int,
+    rows: int = 1,
+    ghost: bool = False,
+    throw_every: float = 0.0,
+) -> float:
     """Resets env, runs policy and shows the first rows, until steps are done or the viewer is closed.
 
-    ghost: whether the reference is shown too. Returns the mean reward per step over all rows.
+    ghost: whether the reference is shown too. throw_every: seconds between boxes thrown at every row, 0 for none.
+    Returns the mean reward per step over all rows.
     """
     viewer.begin(rollout_setup(env, steps, rows, ghost))
+    period = max(1, round(throw_every / env.sim.control_dt)) if throw_every else steps + 1
     observation, _ = env.reset()
     total = 0.0
     done = 0
@@ -29,6 +39,8 @@ def watch(env: HOIVectorEnv, policy: Policy, viewer: Viewer, steps: int, rows: i
         for step in range(steps):
             if viewer.closed:
                 break
+            if (step + 1) % period == 0:
+                env.throw()
             observation, reward, _, _, info = env.step(policy(observation))
             total += float(reward.mean())
             done = step + 1

@@ -13,7 +13,7 @@ from viewer.base import Moment
 from viewer.browser.server import address, open_server
 from viewer.browser.window import BrowserViewer
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
     "--headless=new",
@@ -23,7 +23,7 @@ _OPTIONS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--autoplay-policy=no-user-gesture-required",
-    "--window-size=1000,760",
+    "--window-size=640,480",
 )
 
 
@@ -104,6 +104,50 @@ def click(browser: Any, label: str) -> None:
     assert browser.execute_script(script, label) == 1, f"no button '{label}'"
 
 
-def camera_moves(browser: Any) -> bool:
-    """Whether viser shows the mark that it draws while a key moves its camera."""
-    raise NotImplementedError
+def slide(browser: Any, label: str, value: int) -> None:
+    """Types a value into the number beside a slider."""
+    from selenium.webdriver.common.keys import Keys
+
+    field = _beside(browser, label, "input:not([type=hidden])")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(str(value), Keys.ENTER)
+    browser.execute_script("document.activeElement.blur()")
+
+
+def choose(browser: Any, label: str, option: str) -> None:
+    """Opens a dropdown and takes the option that contains a text."""
+    browser.execute_script("arguments[0].click()", _beside(browser, label, "input"))
+    script = """
+        const options = [...document.querySelectorAll('[role=option]')];
+        const found = options.filter(each => each.innerText.includes(arguments[0]));
+        if (found.length) found[0].click();
+        return found.length;"""
+    until(lambda: browser.execute_script(script, option), f"no option '{option}'")
+    browser.execute_script("document.activeElement.blur()")
+
+
+@contextmanager
+def new_tab(browser: Any, url: str) -> Iterator[None]:
+    """Another tab, closed afterwards."""
+    first = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    try:
+        browser.get(url)
+        yield
+    finally:
+        browser.close()
+        browser.switch_to.window(first)
+
+
+def _beside(browser: Any, label: str, selector: str) -> Any:
+    """The element that stands in the same row as a label."""
+    script = """
+        const labels = [...document.querySelectorAll('label')].filter(each => each.innerText.trim() == arguments[0]);
+        for (const label of labels) {
+            for (let row = label.parentElement; row; row = row.parentElement) {
+                const found = row.querySelector(arguments[1]);
+                if (found) return found;
+            }
+        }
+        return null;"""
+    return until(lambda: browser.execute_script(script, label, selector), f"nothing labelled '{label}'")

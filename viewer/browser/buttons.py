@@ -1,6 +1,7 @@
 """Actions on a page: a button each, and a key for those that have one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import viser
 
@@ -22,7 +23,7 @@ def add_keys(server: viser.ViserServer, controls: Controls, actions: Sequence[Ac
     for action in actions:
         if action.key is None:
             continue
-        command = server.gui.add_command(action.label, hotkey=viser_key(action.key), disabled=not action.enabled)
+        command = server.gui.add_command(action.label, hotkey=_viser_key(action.key), disabled=not action.enabled)
         command.on_trigger(lambda _, action=action: controls.ask(action.do))
 
 
@@ -34,6 +35,6 @@ def add_button(server: viser.ViserServer, controls: Controls, action: Action) ->
     return button
 
 
-def viser_key(key: str) -> str:
+def _viser_key(key: str) -> Any:
     """viser writes letters in capitals."""
     return key.upper() if len(key) == 1 else key

@@ -1,5 +1,6 @@
 """What a figure is built of: spheres, cylinders and boxes that hang on its bodies and objects."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,8 +29,8 @@ _OF_GEOM: dict[int, Primitive] = {
 class Parts:
     """I parts of one primitive.
 
-    owner (I,): the body, or B + the object, that a part moves with. position (I, 3), quat (I, 4) wxyz: in its
-    owner's frame. scale (I, 3). colour (I, 3) uint8; dyed (I,) bool: takes the colour of contact.
+    owner (I,): the body, B + the object, or B + K + the projectile that a part moves with. position (I, 3), quat
+    (I, 4) wxyz: in its owner's frame. scale (I, 3). colour (I, 3) uint8; dyed (I,) bool: takes the colour of contact.
     """
 
     owner: np.ndarray
@@ -41,20 +42,25 @@ class Parts:
 
     def place(self, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
         """Positions (I, 3) [m] and orientations (I, 4) in the world."""
-        owner_pos = torch.from_numpy(np.concatenate((pose.body_pos, pose.object_pos))[self.owner]).float()
-        owner_quat = torch.from_numpy(np.concatenate((pose.body_quat, pose.object_quat))[self.owner]).float()
+        places = np.concatenate((pose.body_pos, pose.object_pos, pose.projectile_pos))
+        turns = np.concatenate((pose.body_quat, pose.object_quat, pose.projectile_quat))
+        owner_pos = torch.from_numpy(places[self.owner]).float()
+        owner_quat = torch.from_numpy(turns[self.owner]).float()
         position = owner_pos + quat_rotate(owner_quat, self.position)
         return position.numpy(), quat_mul(owner_quat, self.quat).numpy()
 
     def dye(self, pose: Pose) -> np.ndarray:
         """Colours (I, 3) uint8, with that of contact where the pose says so."""
-        touching = np.concatenate((pose.body_touch, pose.object_touch))[self.owner] & self.dyed
-        return np.where(touching[:, None], rgb(TOUCH), self.colour)
+        thrown = np.zeros(len(pose.projectile_pos), dtype=bool)
+        touching = np.concatenate((pose.body_touch, pose.object_touch, thrown))
+        return np.where((touching[self.owner] & self.dyed)[:, None], rgb(TOUCH), self.colour)
 
 
-def figure_parts(skeleton: Skeleton, objects: tuple[ObjectLook, ...]) -> dict[Primitive, Parts]:
-    """The parts of a humanoid and its objects: those of the stage that videos are drawn on."""
-    model = Stage(skeleton, objects).model
+def figure_parts(
+    skeleton: Skeleton, objects: Sequence[ObjectLook], projectiles: Sequence[ObjectLook] = ()
+) -> dict[Primitive, Parts]:
+    """The parts of a humanoid, its objects and what is thrown at it: those of the stage that videos are drawn on."""
+    model = Stage(skeleton, objects, projectiles=projectiles).model
     rows: dict[Primitive, list[tuple]] = {"sphere": [], "cylinder": [], "box": []}
     for geom in range(model.ngeom):
         owner = int(model.body_mocapid[model.geom_bodyid[geom]])

@@ -9,7 +9,7 @@ import viser
 from viewer.base import Moment, Setup
 from viewer.browser.buttons import add_button, add_keys
 from viewer.browser.plots import LivePlot
-from viewer.browser.strip import strip_html
+from viewer.browser.strip import contact_lanes, skill_lane, strips_html
 from viewer.controls import Action
 from viewer.live import LiveRollout
 from viewer.pace import Pacer
@@ -26,25 +26,20 @@ class PlayPanel:
     def __init__(self, server: viser.ViserServer, rollout: LiveRollout):
         self._server, self._rollout = server, rollout
         self._moment: Moment | None = None
-        self._contacts: deque[tuple[bool, bool]] = deque()
+        self._past: deque[tuple[bool, bool, int]] = deque()  # label, touch, skill
         self._refreshes = 0
-        gui = server.gui
-        self._head = gui.add_html("")
-        self._strip = gui.add_html("")
         actions = rollout.actions
-        follow = Action("follow", self._toggle_follow, "f")
-        add_keys(server, rollout.controls, [*actions, follow])
-        with gui.add_folder("skills"):
-            self._skills = {
-                action.skill: add_button(server, rollout.controls, action)
-                for action in actions
-                if action.skill is not None
-            }
+        self._names = {action.skill: action.label for action in actions if action.skill is not None}
+        self._head = server.gui.add_html("")
+        self._strips = server.gui.add_html("")
+        add_keys(server, rollout.controls, [*actions, Action("follow", self._toggle_follow, "f")])
+        self._skills = self._add_skills([action for action in actions if action.skill is not None])
         for action in actions:
             if action.skill is None:
                 add_button(server, rollout.controls, action)
-        self._follow = gui.add_checkbox("camera follows  (F)", True)
-        self._figure = gui.add_slider("humanoid", 1, max(rollout.figures, 2), 1, 1, visible=rollout.figures > 1)
+        self._follow = server.gui.add_checkbox("camera follows  (F)", True)
+        figures = rollout.figures
+        self._figure = server.gui.add_slider("humanoid", 1, max(figures, 2), 1, 1, visible=figures > 1)
         self._rewards: LivePlot | None = None
 
     @property
@@ -53,14 +48,14 @@ class PlayPanel:
 
     def begin(self, setup: Setup) -> None:
         steps = round(_SECONDS / setup.dt)
-        self._contacts = deque(maxlen=steps)
+        self._past = deque(maxlen=steps)
         if self._rewards is None:
             self._rewards = LivePlot(self._server, "reward terms", steps)
 
     def note(self, moments: Sequence[Moment]) -> None:
         moment = moments[min(self._figure.value, len(moments)) - 1]
         self._moment = moment
-        self._contacts.append((moment.label, moment.touch))
+        self._past.append((moment.label, moment.touch, moment.skill_id))
         if self._rewards is not None and moment.reward is not None:
             self._rewards.add(moment.time, {"reward": moment.reward, **moment.reward_terms})
 
@@ -68,15 +63,32 @@ class PlayPanel:
         if self._moment is None:
             return
         self._head.content = _head(self._moment, self._state(pacer))
-        assert self._contacts.maxlen is not None
-        on = np.zeros((2, self._contacts.maxlen), dtype=bool)
-        on[:, -len(self._contacts) :] = np.array(self._contacts).T
-        self._strip.content = strip_html(on, on.shape[1])
+        self._strips.content = self._past_html()
         for skill, button in self._skills.items():
             button.color = "green" if skill == self._moment.skill_id else None
         self._refreshes += 1
         if self._rewards is not None and self._refreshes % _PLOT_EVERY == 0:
             self._rewards.refresh()
+
+    def _past_html(self) -> str:
+        """The last seconds; now is at the right end."""
+        assert self._past.maxlen is not None
+        steps = self._past.maxlen
+        past = np.full((steps, 3), (0, 0, -1))
+        past[steps - len(self._past) :] = list(self._past)
+        lanes = [*contact_lanes(past[:, :2].T > 0), skill_lane(past[:, 2], self._names)]
+        return strips_html(lanes, steps, steps)
+
+    def _add_skills(self, actions: Sequence[Action]) -> dict[int | None, viser.GuiButtonHandle]:
+        """Buttons of the skills; those that cannot be asked for are folded away."""
+        gui, controls = self._server.gui, self._rollout.controls
+        with gui.add_folder("skills"):
+            buttons = {action.skill: add_button(self._server, controls, action) for action in actions if action.enabled}
+        with gui.add_folder("skills that no clip of this policy shows", expand_by_default=False):
+            for action in actions:
+                if not action.enabled:
+                    add_button(self._server, controls, action)
+        return buttons
 
     def _state(self, pacer: Pacer) -> str:
         if not self._rollout.playing:

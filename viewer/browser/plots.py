@@ -8,7 +8,7 @@ import viser
 from viser import uplot
 
 _COLOURS = ("#1c7ed6", "#e8590c", "#2f9e44", "#9c36b5", "#c92a2a", "#0c8599", "#846358", "#495057")
-_HEIGHT = 190  # [pixels]
+_WIDTH, _HEIGHT = 300, 240  # [pixels]
 _EMPTY = np.zeros(1)
 
 
@@ -21,7 +21,10 @@ class LivePlot:
         self._times: deque[float] = deque(maxlen=points)
         self._values: dict[str, deque[float]] = {}
         self._points = points
-        self._container = server.gui.add_folder(title)
+        panel = server.gui.add_panel()
+        self._container = panel.add_tab(title)
+        panel.dock_left()
+        panel.set_width(_WIDTH)
         self._plot: viser.GuiUplotHandle | None = None
 
     def add(self, time: float, values: Mapping[str, float]) -> None:

@@ -6,7 +6,7 @@ import viser
 
 from viewer.base import Moment, Setup
 from viewer.browser.buttons import add_button, add_keys
-from viewer.browser.strip import strip_html
+from viewer.browser.strip import contact_lanes, strips_html
 from viewer.clip_session import SPEEDS, ClipSession, Link
 from viewer.pace import Pacer
 from viewer.skill_names import skill_name
@@ -62,7 +62,8 @@ class ReplayPanel:
         late = f"{session.speed * pacer.rate:.2f} of real time" if pacer.late else f"{session.speed:g} x real time"
         state = late if session.playing else "paused"
         self._head.content = _head(moment, f"frame {session.frame} of {session.length}, {moment.time:.2f} s, {state}")
-        self._strip.content = strip_html(session.contacts(session.clip), session.frame + 0.5)
+        lanes = contact_lanes(session.contacts(session.clip))
+        self._strip.content = strips_html(lanes, session.length, session.frame + 0.5)
         self._slider.value = session.frame
         if self._link is not None:
             self._list_links(self._link)

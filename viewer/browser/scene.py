@@ -14,9 +14,10 @@ from viewer.browser.parts import Parts, Primitive, figure_parts, rgb
 _WORLD = "/world"
 _FLOOR, _CELL, _SECTION = (226, 230, 235), (205, 210, 216), (172, 179, 187)
 _GHOST_OPACITY = 0.35
-_TRACK_WIDTH = 2.5  # [pixels]
+_TRACK_WIDTH = 0.015  # [m]
 _SUN = (1.5, -1.0, 4.0)
 _OUT_OF_SIGHT = np.array((0.0, 0.0, -1000.0), dtype=np.float32)
+_UNTURNED = np.array((1.0, 0.0, 0.0, 0.0), dtype=np.float32)
 
 
 class BrowserScene:
@@ -36,10 +37,10 @@ class BrowserScene:
         """Sends the meshes and tracks of another setup."""
         for handle in (*self._figures, *self._ghosts, *self._tracks):
             handle.remove()
-        parts = figure_parts(setup.skeleton, setup.objects)
+        parts = figure_parts(setup.skeleton, setup.objects, setup.projectiles)
         self._figures = [self._batch(setup, name, part, None) for name, part in parts.items()]
-        ghosts = parts.items() if setup.ghost else ()
-        self._ghosts = [self._batch(setup, name, part, _GHOST_OPACITY) for name, part in ghosts]
+        ghost = figure_parts(setup.skeleton, setup.objects) if setup.ghost else {}
+        self._ghosts = [self._batch(setup, name, part, _GHOST_OPACITY) for name, part in ghost.items()]
         self._tracks = [self._track(index, track) for index, track in enumerate(setup.tracks)]
 
     def show(self, moments: Sequence[Moment]) -> None:
@@ -66,7 +67,7 @@ class BrowserScene:
     def _track(self, index: int, track: Track) -> viser.LineSegmentsHandle:
         points = np.stack((track.points[:-1], track.points[1:]), axis=1).astype(np.float32)
         return self._server.scene.add_line_segments(
-            f"{_WORLD}/tracks/{index}", points=points, colors=rgb(track.colour), line_width=_TRACK_WIDTH
+            f"{_WORLD}/tracks/{index}", points=points, colors=rgb(track.colour), thickness=_TRACK_WIDTH
         )
 
 
@@ -90,7 +91,7 @@ class _Batch:
             vertices=mesh.vertices,
             faces=mesh.faces,
             batched_positions=np.tile(_OUT_OF_SIGHT, (len(colours), 1)),
-            batched_wxyzs=np.tile((1.0, 0.0, 0.0, 0.0), (len(colours), 1)),
+            batched_wxyzs=np.tile(_UNTURNED, (len(colours), 1)),
             batched_scales=np.tile(parts.scale, (figures, 1)),
             batched_colors=_linear(colours),
             opacity=opacity,
@@ -120,7 +121,7 @@ class _Batch:
         if pose is not None:
             return self._parts.place(pose)
         parts = len(self._parts.owner)
-        return np.tile(_OUT_OF_SIGHT, (parts, 1)), np.tile(np.float32((1, 0, 0, 0)), (parts, 1))
+        return np.tile(_OUT_OF_SIGHT, (parts, 1)), np.tile(_UNTURNED, (parts, 1))
 
 
 def _light(server: viser.ViserServer) -> None:

@@ -1,6 +1,7 @@
 """Opens the server of the page."""
 
 import contextlib
+import errno
 import socket
 from collections.abc import Generator
 
@@ -27,9 +28,8 @@ def open_server(host: str, port: int) -> viser.ViserServer:
     if port and server.get_port() != port:  # taken since the check: viser goes on to the next one
         close_server(server)
         raise PortTaken(_taken(port))
-    server.gui.configure_theme(
-        control_layout="fixed", control_width="large", show_logo=False, show_share_button=False
-    )
+    server.gui.configure_theme(control_width="large", show_logo=False, show_share_button=False)
+    server.gui.main_panel.dock_right()
     return server
 
 
@@ -63,7 +63,7 @@ def _check(host: str, port: int) -> None:
         except OverflowError:
             raise UserError(f"port {port}: expected 0 to 65535") from None
         except OSError as error:
-            if probe.family and error.errno in _TAKEN:
+            if error.errno == errno.EADDRINUSE:
                 raise PortTaken(_taken(port)) from None
             raise UserError(f"cannot serve at {host} port {port} ({error.strerror})") from None
 

@@ -1,35 +1,77 @@
-"""The contact strip as it stands in a page: label above, measured below, and where we are."""
+"""Strips of time as they stand in a page: contact by label and measured, and the skill."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from viewer.overlay import LABEL_ON, OFF, TOUCH_ON, runs
 
-_WIDTH, _LANE, _GAP = 1000, 60, 20  # drawing units
+_SKILL_COLOURS = ("#ffd8a8", "#b2f2bb", "#a5d8ff", "#eebefa", "#ffec99", "#c5f6fa", "#ffc9c9", "#d0bfff")
 
 
-def strip_html(on: np.ndarray, now: float) -> str:
-    """The strip of contact on (2, T) bool, with a mark at step `now`."""
-    steps = max(on.shape[1], 1)
-    lanes = "".join(_lane(row, on[row], steps, colour) for row, colour in enumerate((LABEL_ON, TOUCH_ON)))
-    height = 2 * _LANE + _GAP
-    mark = _WIDTH * min(max(now, 0.0), steps) / steps
+@dataclass(frozen=True)
+class Bar:
+    """From step start to before step end, with a word on it."""
+
+    start: int
+    end: int
+    colour: str
+    word: str = ""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One strip and what it is called."""
+
+    name: str
+    bars: Sequence[Bar]
+
+
+def contact_lanes(on: np.ndarray) -> list[Lane]:
+    """Of contact (2, T) bool: by label, and measured."""
+    names = (("contact, by its label", LABEL_ON), ("contact, measured", TOUCH_ON))
+    return [
+        Lane(name, [Bar(start, end, _css(colour)) for start, end in runs(row)])
+        for row, (name, colour) in zip(on, names, strict=True)
+    ]
+
+
+def skill_lane(skills: np.ndarray, names: dict[int, str]) -> Lane:
+    """Of skill ids (T,); -1 where there was none yet."""
+    edges = [0, *(np.flatnonzero(np.diff(skills)) + 1).tolist(), len(skills)]
+    bars = [
+        Bar(start, end, _SKILL_COLOURS[skills[start] % len(_SKILL_COLOURS)], names.get(int(skills[start]), ""))
+        for start, end in zip(edges[:-1], edges[1:], strict=True)
+        if end > start and skills[start] >= 0
+    ]
+    return Lane("skill", bars)
+
+
+def strips_html(lanes: Sequence[Lane], steps: int, now: float) -> str:
+    """Lanes under each other over so many steps, with a mark at step `now`."""
+    rows = "".join(_lane(lane, steps) for lane in lanes)
+    mark = _percent(min(max(now, 0.0), steps), steps)
     return (
-        '<div style="padding:0.2em 0.6em;font-size:0.8em;line-height:1.4">'
-        f"<span style='color:{_css(LABEL_ON)}'>\u25a0</span> contact by label &nbsp;"
-        f"<span style='color:{_css(TOUCH_ON)}'>\u25a0</span> measured"
-        f'<svg class="contact-strip" viewBox="0 0 {_WIDTH} {height}" preserveAspectRatio="none" '
-        f'style="width:100%;height:2.4em;display:block">{lanes}'
-        f'<rect x="{mark - 2:.1f}" y="0" width="4" height="{height}" fill="#141a22"/></svg></div>'
+        f'<div class="strips" style="margin:0.3em 0.75em;position:relative;font-size:0.75em;line-height:1.3">{rows}'
+        f'<div style="position:absolute;left:{mark};top:0;bottom:0;width:2px;background:#141a22"></div></div>'
     )
 
 
-def _lane(row: int, on: np.ndarray, steps: int, colour: tuple[int, int, int]) -> str:
-    top = row * (_LANE + _GAP)
-    bars = [f'<rect x="0" y="{top}" width="{_WIDTH}" height="{_LANE}" fill="{_css(OFF)}"/>']
-    for start, end in runs(on):
-        left, width = _WIDTH * start / steps, _WIDTH * (end - start) / steps
-        bars.append(f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{_LANE}" fill="{_css(colour)}"/>')
-    return "".join(bars)
+def _lane(lane: Lane, steps: int) -> str:
+    bars = "".join(
+        f'<div style="position:absolute;left:{_percent(bar.start, steps)};top:0;bottom:0;overflow:hidden;'
+        f'white-space:nowrap;width:{_percent(bar.end - bar.start, steps)};background:{bar.colour}">{bar.word}</div>'
+        for bar in lane.bars
+    )
+    return (
+        f'<div>{lane.name}</div><div style="position:relative;height:1.3em;overflow:hidden;background:{_css(OFF)}">'
+        f"{bars}</div>"
+    )
+
+
+def _percent(part: float, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.2f}%"
 
 
 def _css(colour: tuple[int, int, int]) -> str:

@@ -26,10 +26,14 @@ _REFRESH = 0.05  # between two refreshes of the panel [s]
 class Panel(Protocol):
     """The side of a page: what the audience reads there and asks for."""
 
-    followed: int | None
-    """Figure that the view stays with; None leaves it where it is."""
-    tracks: bool
-    """Whether paths are drawn."""
+    @property
+    def followed(self) -> int | None:
+        """Figure that the view stays with; None leaves it where it is."""
+
+    @property
+    def tracks(self) -> bool:
+        """Whether paths are drawn."""
+        ...
 
     def begin(self, setup: Setup) -> None:
         """Another setup follows."""
@@ -45,7 +49,7 @@ class BrowserViewer(Viewer):
     """Shows figures in a page. It is never closed: tabs come and go."""
 
     def __init__(self, server: viser.ViserServer, panel: Panel):
-        self._server, self._panel = server, panel
+        self.server, self._panel = server, panel
         self._scene = BrowserScene(server)
         self._pacer = Pacer(1.0)
         self._middle = np.full(2, np.inf)
@@ -72,13 +76,13 @@ class BrowserViewer(Viewer):
         self._refresh()
 
     def close(self) -> None:
-        close_server(self._server)
+        close_server(self.server)
 
     def _aim(self, pose: Pose) -> None:
         """Lets tabs open with the view that videos have."""
         assert self._skeleton is not None
         turn = math.radians(FollowCamera(self._skeleton, aspect=1.0).follow(pose, dt=0.0).azimuth)
-        camera = self._server.initial_camera
+        camera = self.server.initial_camera
         camera.look_at = _LOOK_AT
         x, y, z = _LOOK_AT
         camera.position = (x - _DISTANCE * math.cos(turn), y - _DISTANCE * math.sin(turn), z + _ABOVE)

@@ -1,0 +1,88 @@
+"""The page of `run.py replay`, in a real browser."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from motions.clip import Clip
+from motions.graph_build import build_graph, published_settings
+from tests.viewer.tabs import LeavingViewer, choose, click, page, press, slide, text, until
+from viewer.browser.replay_panel import ReplayPanel
+from viewer.clip_session import ClipSession
+from viewer.controls import Controls
+
+pytestmark = pytest.mark.slow
+LEFT, RIGHT = "\ue012", "\ue014"
+
+
+@pytest.fixture(scope="module")
+def session(demo_clips: dict[str, Clip]) -> ClipSession:
+    """The demo clips with their graph."""
+    clips = list(demo_clips.values())
+    return ClipSession(clips, Controls(), build_graph(clips, published_settings("mocap", False, "kinematics")))
+
+
+@pytest.fixture(scope="module")
+def viewer(browser: Any, session: ClipSession) -> Iterator[LeavingViewer]:
+    """The page, loaded."""
+    with page(session, lambda server: ReplayPanel(server, session)) as (url, viewer):
+        browser.get(url)
+        until(lambda: "real time" in text(browser))
+        yield viewer
+
+
+def pause(browser: Any, session: ClipSession) -> None:
+    if session.playing:
+        press(browser, " ")
+        until(lambda: not session.playing)
+    until(lambda: "paused" in text(browser))
+
+
+def test_a_clip_plays_and_a_pause_stops_its_frames(browser: Any, session: ClipSession, viewer: LeavingViewer):
+    shown = len(viewer.shown)
+    until(lambda: len(viewer.shown) > shown + 20)
+    pause(browser, session)
+    frame, shown = session.frame, len(viewer.shown)
+    until(lambda: f"frame {frame} of {session.length}" in text(browser))
+    assert (session.frame, len(viewer.shown)) == (frame, shown)
+    click(browser, "play / pause")
+    until(lambda: len(viewer.shown) > shown + 5)
+
+
+def test_the_slider_moves_the_clip_and_the_clip_the_slider(browser: Any, session: ClipSession, viewer: LeavingViewer):
+    pause(browser, session)
+    slide(browser, "frame", 42)
+    until(lambda: session.frame == 42)
+    press(browser, RIGHT)
+    until(lambda: session.frame == 43)
+    until(lambda: f"frame 43 of {session.length}" in text(browser))
+    press(browser, LEFT)
+    until(lambda: session.frame == 42)
+    assert viewer.shown[-1][0].caption.endswith("frame 42")
+
+
+def test_clips_are_chosen_and_put_beside_each_other(browser: Any, session: ClipSession, viewer: LeavingViewer):
+    choose(browser, "clip", session.clips[2].name)
+    until(lambda: session.clip == 2)
+    choose(browser, "beside it", session.clips[1].name)
+    until(lambda: session.beside == 1)
+    until(lambda: len(viewer.shown[-1]) == 2)
+    choose(browser, "speed", "0.25")
+    until(lambda: session.speed == 0.25)
+    press(browser, "n")
+    until(lambda: (session.clip, session.beside) == (3, None))
+
+
+def test_a_link_of_the_graph_is_looked_at_and_followed(browser: Any, session: ClipSession, viewer: LeavingViewer):
+    session.controls.ask(lambda: session.choose(2))
+    session.controls.ask(lambda: session.look_at_frame(30))
+    until(lambda: "frame 30 of" in text(browser))
+    wanted = session.links[1]
+    choose(browser, "links from here", f"{session.clips[wanted.clip].name} {wanted.frame},")
+    until(lambda: session.link == wanted)
+    until(lambda: viewer.shown[-1][0].ghost is not None)
+    click(browser, "jump along the link")
+    until(lambda: session.jumps == 1)
+    assert (session.clip, session.frame) == (wanted.clip, wanted.frame)
+    until(lambda: session.clips[wanted.clip].name in text(browser))

@@ -17,16 +17,20 @@ ROWS = 16
 
 
 def make(library: MotionLibrary, device: str) -> HOIVectorEnv:
-    """With everything that looks at single rows: noise, switches, adaptive sampling, early ends."""
+    """With everything that looks at single rows: noise, switches, adaptive sampling, early ends, last frames, scattered
+    objects, windows of motion."""
     config = EnvConfig(
         num_envs=ROWS,
         engine="mujoco_warp",
         warp=WarpConfig(device=device),
         scene=SceneConfig(hands="locked"),
-        start=StartConfig(noise=0.3, switch=0.3, adaptive=0.5),
+        start=StartConfig(noise=0.3, switch=0.3, adaptive=0.5, scatter=0.3),
         episode=EpisodeConfig(length=6, max_root_error=0.5, max_object_error=0.5),
     )
-    return HOIVectorEnv(config, library)
+    env = HOIVectorEnv(config, library)
+    env.keep_last_frames(8)
+    env.watch_motion(4)
+    return env
 
 
 def one_hot(index: torch.Tensor, classes: int) -> torch.Tensor:

@@ -34,6 +34,22 @@ class PairConfig:
 
 
 @dataclass(frozen=True)
+class Variation:
+    """How training pairs differ from what was filmed, which the published training does not do."""
+
+    crop: float = 1.0
+    """Least share of the side that is kept; 1 for the whole picture."""
+    mirror: bool = False
+    """Whether half of the pairs are mirrored."""
+    reverse: bool = False
+    """Whether half of the pairs run backwards: then the picture alone does not tell what follows, and z has to."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.crop <= 1:
+            raise UserError(f"vary.crop must be above 0 and at most 1, not {self.crop:g}")
+
+
+@dataclass(frozen=True)
 class UniSkillConfig:
     """Train inverse and forward dynamics: recipe file < --config file < command line."""
 
@@ -42,6 +58,7 @@ class UniSkillConfig:
     isd: IsdConfig = field(default_factory=IsdConfig)
     forward: ForwardConfig = field(default_factory=ForwardConfig)
     data: PairConfig = field(default_factory=PairConfig)
+    vary: Variation = field(default_factory=Variation)
     fit: FitConfig = field(default_factory=FitConfig)
     learning_rate: float = 1e-4
     weight_decay: float = 0.01

@@ -6,8 +6,11 @@ from torch import Tensor
 
 from conditioners.learning.learner import Batch
 from conditioners.learning.order import step_seed
+from conditioners.uniskill.config import Variation
 from conditioners.uniskill.depth import as_images, resized
 from conditioners.uniskill.footage import Footage
+
+_AS_IT_IS = Variation()
 
 
 class FramePairs:
@@ -19,10 +22,11 @@ class FramePairs:
     Args:
         footage: pieces with fewer frames than their least gap + 1 are left out.
         resolution: R. forward_resolution: S.
+        vary: how the pairs differ from the footage, the same for both pictures.
     """
 
-    def __init__(self, footage: Footage, resolution: int, forward_resolution: int) -> None:
-        self._footage = footage
+    def __init__(self, footage: Footage, resolution: int, forward_resolution: int, vary: Variation = _AS_IT_IS) -> None:
+        self._footage, self._vary = footage, vary
         self._resolution, self._forward_resolution = resolution, forward_resolution
         self._usable = [index for index, piece in enumerate(footage.pieces) if piece.last - piece.first > piece.gap[0]]
 
@@ -40,12 +44,29 @@ class FramePairs:
         gap = min(int(random.integers(piece.gap[0], piece.gap[1] + 1)), piece.last - piece.first - 1)
         start = int(random.integers(piece.first, piece.last - gap))
         rgb, depth = self._footage.frames(which, (start, start + gap))
+        cut = _cut(rgb.shape[1:3], self._vary, random)
+        rgb, depth = rgb[cut], None if depth is None else depth[cut]
         images = as_images(rgb)
         now, following = resized(images, self._forward_resolution)
         sample = {"images": resized(images, self._resolution), "now": now, "following": following}
         if depth is not None:
             sample["depth"] = resized(torch.from_numpy(np.array(depth, np.float32)), self._resolution)
         return sample
+
+
+def _cut(shape: tuple[int, int], vary: Variation, random: np.random.Generator) -> tuple[slice, slice, slice]:
+    """What of a pair (2, H, W) is taken, and in which direction."""
+    share = random.uniform(vary.crop, 1.0)
+    spans = []
+    for length in shape:
+        kept = max(1, round(share * length))
+        first = int(random.integers(0, length - kept + 1))
+        spans.append(slice(first, first + kept))
+    if vary.mirror and random.random() < 0.5:
+        columns = spans[1]
+        spans[1] = slice(columns.stop - 1, columns.start - 1 if columns.start else None, -1)
+    backwards = vary.reverse and random.random() < 0.5
+    return slice(None, None, -1 if backwards else 1), spans[0], spans[1]
 
 
 def fixed_batch(pairs: FramePairs, count: int, seed: int = 0) -> Batch:

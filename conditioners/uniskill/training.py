@@ -12,7 +12,7 @@ from torch import Tensor
 from conditioners.learning.fit import fit
 from conditioners.learning.learner import Batch, FitResult
 from conditioners.learning.state import load_weights
-from conditioners.uniskill.config import UniSkillConfig
+from conditioners.uniskill.config import UniSkillConfig, Variation
 from conditioners.uniskill.depth import DepthEstimator, load_depth_estimator, resized
 from conditioners.uniskill.footage import Footage
 from conditioners.uniskill.footage_kinds import open_footage
@@ -115,7 +115,8 @@ def _pairs(config: UniSkillConfig, held_out: bool) -> FramePairs:
     if not config.data.path:
         raise UserError("data.path is missing: a store of `uniskill render`, a folder of videos, or a data set")
     footage: Footage = open_footage(config.data, held_out)
-    return FramePairs(footage, config.isd.resolution, config.forward.resolution)
+    vary = Variation() if held_out else config.vary
+    return FramePairs(footage, config.isd.resolution, config.forward.resolution, vary)
 
 
 def _start_weights(model: UniSkill, config: UniSkillConfig) -> None:

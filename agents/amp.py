@@ -117,15 +117,15 @@ class AMPAgent(PPOAgent):
         loss = self._train_discriminator(self._seen.flatten(0, 1), steps)
         return AMPUpdateStats(
             **asdict(update),
-            disc_entropy=float(loss.entropy),
-            disc_grad_penalty=float(loss.grad_penalty),
-            disc_accuracy=float(loss.accuracy),
-            disc_agent_logit=float(loss.agent_logit),
-            disc_recorded_logit=float(loss.recorded_logit),
+            disc_entropy=loss["entropy"],
+            disc_grad_penalty=loss["grad_penalty"],
+            disc_accuracy=loss["accuracy"],
+            disc_agent_logit=loss["agent_logit"],
+            disc_recorded_logit=loss["recorded_logit"],
         )
 
-    def _train_discriminator(self, seen: Tensor, steps: int) -> DiscriminatorLoss:
-        """Gradient steps on windows (S, W) of this rollout; means of the terms over the steps."""
+    def _train_discriminator(self, seen: Tensor, steps: int) -> dict[str, float]:
+        """Gradient steps on windows (S, W) of this rollout; means of the loss's terms by name."""
         count, normalised = self.amp.batch_size, self.discriminator.normalised
         learn_moments(self.discriminator, torch.cat((_draw(seen, count), self.recorded.demonstrate(count))))
         losses = []
@@ -146,7 +146,8 @@ class AMPAgent(PPOAgent):
             self.disc_optimizer.step()
             losses.append(torch.stack(terms).detach())
         self.replay.store(seen, self.amp.replay_keep)
-        return DiscriminatorLoss(*torch.stack(losses).mean(0))
+        means = torch.stack(losses).mean(0).tolist()
+        return dict(zip(DiscriminatorLoss._fields, means, strict=True))
 
 
 def _draw(windows: Tensor, count: int) -> Tensor:

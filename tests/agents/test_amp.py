@@ -84,14 +84,17 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_epochs_of_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_recipe_on_the_real_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--num_envs=8", "--env.threads=1", "--horizon_length=8", "--clone_steps=0", "--agent.save_every=1"]
-    run = ["--recipe=cpu+amp", f"--run_dir={tmp_path / 'run'}", "--agent.amp.hidden_sizes=[16]"]
-    main([*run, *small, "--max_epochs=2"])
+    new = ["--recipe=cpu+amp", "--agent.amp.hidden_sizes=[16]", *small]
+    main([*new, f"--run_dir={tmp_path / 'whole'}", "--max_epochs=2"])
     assert "finished at epoch 2" in capsys.readouterr().out
-    checkpoint = load_latest(tmp_path / "run")[0]
-    assert "extra.discriminator.layers.0.weight" in checkpoint.tensors
-    assert checkpoint.tensors["env.motion.window"].shape[:2] == (8, 10)
-    curves = b"".join(path.read_bytes() for path in (tmp_path / "run" / "summaries").iterdir())
+    main([*new, f"--run_dir={tmp_path / 'cut'}", "--max_epochs=1"])
+    main([f"--resume={tmp_path / 'cut'}", "--max_epochs=2"])
+    whole, cut = (load_latest(tmp_path / name)[0].tensors for name in ("whole", "cut"))
+    assert whole["env.motion.window"].shape[:2] == (8, 10)
+    assert whole.keys() == cut.keys()
+    assert [name for name, value in whole.items() if not torch.equal(value, cut[name])] == []
+    curves = b"".join(path.read_bytes() for path in (tmp_path / "whole" / "summaries").iterdir())
     for tag in (b"discriminator/accuracy", b"reward_terms/r_disc", b"discriminator/grad_penalty"):
         assert tag in curves

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.actions import parse_action
+from commands.uva_bench import BenchConfig
 from commands.uva_train import parse_train
 from conditioners.uva.training_config import UVATrainConfig
 
@@ -32,20 +33,6 @@ class TextConfig:
     output: Path | None = None
     """File of vectors by sentence, .safetensors."""
     sentences: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class BenchConfig:
-    """Measure how long an action takes, with and without video, and where the time goes."""
-
-    model: str = "tiny"
-    """Recipe in cfg/uva (random weights), or folder of a model."""
-    device: str = "cpu"
-    threads: int = 1
-    batch: int = 1
-    repeats: int = 3
-    iterations: int = 1
-    """Iterations in which a video is sampled."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,42 @@
+"""What `run.py uva` does, without its command line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from conditioners.uva.error import UVAError
+from conditioners.uva.pretrained import TEXT_WEIGHTS, save_pretrained
+from conditioners.uva.released_policy import read_released
+from motions.readable import format_count
+
+
+def convert(checkpoint: Path, output: Path) -> None:
+    """Writes a released checkpoint as safetensors and JSON."""
+    if output.exists():
+        raise UVAError(f"{output} exists already; choose another folder")
+    policy, text_weights = read_released(checkpoint)
+    save_pretrained(policy, output, text_weights)
+    for part in ("model", "vae_model"):
+        weights = sum(value.numel() for value in getattr(policy, part).parameters())
+        print(f"{part:<10} {format_count(weights)} weights")
+    scaled = ", ".join(policy.normalizer.params_dict) or "nothing"
+    print(f"normaliser of {scaled}; text weights: {'yes' if text_weights else 'none'}")
+    print(f"written to {output}")
+
+
+def text(model: Path, tokenizer: Path, output: Path, sentences: Sequence[str]) -> None:
+    """Writes the vectors of sentences."""
+    from conditioners.uva.text import TextEncoder, encode_sentences, save_sentences
+
+    if not sentences:
+        raise UVAError("no sentence is given: --sentences '[push the block, ...]'")
+    file = model / TEXT_WEIGHTS if model.is_dir() else model
+    encoder = TextEncoder()
+    try:
+        encoder.text_model.load_state_dict(safetensors.torch.load_file(file))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise UVAError(f"{file}: holds no text model ({str(error).splitlines()[0]})") from None
+    save_sentences(output, sentences, encode_sentences(sentences, encoder, tokenizer))
+    print(f"{output}: {len(sentences)} sentences")

@@ -31,12 +31,16 @@ class PlayConfig(AudienceConfig):
     """Run folder, checkpoint or shipped policy."""
     steps: int = 600
     """Control steps, with --output or --viewer none; a viewer plays until it is closed."""
+    throw_every: float = 0.0
+    """With --output: seconds between boxes thrown at every humanoid, 0 for none."""
     env: EnvConfig = field(default_factory=EnvConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.steps <= 0:
             raise UserError(f"steps must be above 0, not {self.steps}")
+        if self.throw_every < 0:
+            raise UserError(f"throw_every must be 0 or more, not {self.throw_every}")
 
     @property
     def live(self) -> bool:
@@ -53,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
     from envs.make import make_env
 
     assert config.checkpoint is not None
-    with contextlib.closing(make_env(config.env)) as env:
+    with contextlib.closing(make_env(_with_boxes(config))) as env:
         size = flatdim(env.single_observation_space)
         player = load_player(config.checkpoint, task=config.env.task, obs_size=size, device=env.device)
         if config.live:
@@ -84,6 +88,12 @@ def parse(argv: Sequence[str]) -> PlayConfig:
     return parser.resolve(layers, argv)
 
 
+def _with_boxes(config: PlayConfig) -> EnvConfig:
+    from evaluation.projectiles import with_projectiles
+
+    return with_projectiles(config.env) if config.throw_every else config.env
+
+
 def _steer(config: PlayConfig, env: Any, player: Any) -> None:
     from viewer.browser.play_panel import PlayPanel
     from viewer.controls import Controls
@@ -101,5 +111,5 @@ def _record(config: PlayConfig, env: Any, player: Any, output: Path) -> None:
     rows = min(env.num_envs, MOST_FIGURES)
     ghost = config.picture.ghost != "off"
     with open_recorder(output, [config.steps], config.picture, config.fps, config.speed) as recorder:
-        reward = watch(env, player.act, recorder, config.steps, rows=rows, ghost=ghost)
+        reward = watch(env, player.act, recorder, config.steps, rows, ghost, config.throw_every)
     print(f"{output}: {config.steps} steps, reward {reward:.3f}")

@@ -5,6 +5,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from agents.ranks import ALONE, Ranks
+
 EPSILON = 1e-5
 LARGEST = 5.0
 
@@ -18,15 +20,18 @@ class RunningMoments(Protocol):
 
 
 @torch.no_grad()
-def learn_moments(moments: RunningMoments, samples: Tensor) -> None:
-    """Merge the mean and variance of samples (S, O) into the running ones.
+def learn_moments(moments: RunningMoments, samples: Tensor, ranks: Ranks = ALONE) -> None:
+    """Merge the mean and variance of samples (S, O), those of all processes, into the running ones.
 
     Parallel variance of Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance", 1983.
     """
     mean = samples.mean(dim=0)
     variance = (samples - mean).square_().mean(dim=0).double()  # twice as fast as torch.var_mean on a CPU
     mean = mean.double()
-    old, new = moments.count, float(len(samples))
+    if ranks.count > 1:
+        pooled = ranks.mean(torch.stack((mean, variance + mean.square())))
+        mean, variance = pooled[0], pooled[1] - pooled[0].square()
+    old, new = moments.count, float(len(samples) * ranks.count)
     total = old + new
     delta = mean - moments.running_mean
     spread = moments.running_var * old + variance * new + delta.square() * (old * new / total)

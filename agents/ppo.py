@@ -2,10 +2,7 @@
 
 import io
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from contextlib import redirect_stdout
 from typing import Any, cast
 
 import torch
@@ -19,41 +16,13 @@ from agents.gae import estimate_advantages
 from agents.learning_rate import adapted_learning_rate, moved_too_far
 from agents.network import ActorCritic
 from agents.normaliser import learn_moments
-from agents.rl_games_setup import rl_games_params
-from agents.stats import RolloutRecorder, RolloutStats
+from agents.ranks import ALONE, Ranks
+from agents.rl_games_setup import no_deprecations, rl_games_params
+from agents.stats import RolloutRecorder, RolloutStats, UpdateStats
 from agents.timing import SectionTimer
 from agents.vec_env import RlGamesVecEnv, TrainingEnv
 
 LARGEST_LOG_RATIO = 20.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class UpdateStats:
-    """Means over one epoch's gradient steps.
-
-    Attributes:
-        actor_loss: Clipped surrogate loss.
-        critic_loss: Squared error of the normalised value.
-        bounds_loss: Squared excess of mean actions over -1..1, summed over the action.
-        kl: KL divergence of the policy from the one that acted, over the last pass.
-        clip_fraction: Share of samples whose probability ratio left the clipping range.
-    """
-
-    actor_loss: float
-    critic_loss: float
-    bounds_loss: float
-    kl: float
-    clip_fraction: float
-
-    def curves(self) -> dict[str, float]:
-        """The numbers by the tags of their curves."""
-        return {
-            "losses/actor": self.actor_loss,
-            "losses/critic": self.critic_loss,
-            "losses/bounds": self.bounds_loss,
-            "policy/kl": self.kl,
-            "policy/clip_fraction": self.clip_fraction,
-        }
 
 
 class PPOAgent(A2CAgent):
@@ -75,12 +44,13 @@ class PPOAgent(A2CAgent):
         actor_rests: Only the critic learns: during its warm-up, and for the rest of an epoch of the
             adaptive schedule in which the policy has moved too far.
         never_wait: Evaluate every final observation rather than ask the device which are needed.
+        ranks: The processes that train this policy together, each on an environment of its own.
     """
 
     current_obs: Tensor
 
     def __init__(self, env: TrainingEnv, config: AgentConfig) -> None:
-        with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()), _no_deprecations():
+        with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()), no_deprecations():
             super().__init__("hoigym", rl_games_params(config, env, scratch))
             cast(SummaryWriter, self.writer).close()
         self.settings = config
@@ -90,7 +60,19 @@ class PPOAgent(A2CAgent):
         self.never_wait = self.obs_device.type != "cpu"
         self.timer = SectionTimer(self.obs_device)
         self.recorder = RolloutRecorder(env.num_envs, self.obs_device)
+        self.ranks = ALONE
         self.model.eval()
+
+    def join(self, ranks: Ranks) -> None:
+        """Train with other processes from now on, beginning with the first one's weights.
+
+        Gradients, normalisers, KL divergence and statistics are those of all; only advantages are normalised
+        by each process for itself.
+        """
+        self.ranks = ranks
+        # rl-games then averages the gradients before each step; told so earlier, it would insist on NCCL.
+        self.multi_gpu, self.world_size = ranks.count > 1, ranks.count
+        ranks.share(self.model)
 
     @property
     def obs_device(self) -> torch.device:
@@ -130,8 +112,8 @@ class PPOAgent(A2CAgent):
             self.prepare_dataset(batch)
             update = self._update()
         self.dataset.update_values_dict(None)
-        self.frame += self.batch_size
-        return self.recorder.collect(), update
+        self.frame += self.batch_size * self.ranks.count
+        return self.recorder.collect(self.ranks), update
 
     # --- rollout ---------------------------------------------------------------------------------
 
@@ -204,6 +186,19 @@ class PPOAgent(A2CAgent):
 
     # --- update ----------------------------------------------------------------------------------
 
+    def prepare_dataset(self, batch_dict: dict[str, Any]) -> None:
+        if self.ranks.count == 1:
+            return super().prepare_dataset(batch_dict)
+        moments = self.value_mean_std
+        before = {name: value.clone() for name, value in moments.state_dict().items()}
+        super().prepare_dataset(batch_dict)
+        # rl-games has learned from this process's values alone: learn again, from those of all.
+        moments.load_state_dict(before)
+        for name in ("values", "returns"):
+            learn_moments(moments, batch_dict[name], self.ranks)
+        normalised = {"old_values": moments(batch_dict["values"]), "returns": moments(batch_dict["returns"])}
+        self.dataset.values_dict.update(normalised)
+
     def _update(self) -> UpdateStats:
         critic_losses: list[Tensor] = []
         actor_losses: list[Tensor] = [torch.zeros(4, device=self.obs_device)] if self.warming_up else []
@@ -217,13 +212,14 @@ class PPOAgent(A2CAgent):
                 critic_losses.append(critic_loss)
                 actor_losses += actor_loss
             if self.adaptive and not self.actor_rests:
-                kl = float(torch.stack(actor_losses[first:])[:, 2].mean())
+                kl = float(self.ranks.mean(torch.stack(actor_losses[first:])[:, 2].mean()))
                 self.actor_rests = moved_too_far(kl, self.wanted_kl)
         if self.adaptive and not self.warming_up:
             self._adapt_learning_rate(kl)
         last_pass = torch.stack(actor_losses[-len(self.dataset) :])[:, 2].mean()
         extra = torch.stack([last_pass, torch.stack(critic_losses).mean()])
-        actor, bounds, _, clipped, last_kl, critic = torch.cat([torch.stack(actor_losses).mean(0), extra]).tolist()
+        means = self.ranks.mean(torch.cat([torch.stack(actor_losses).mean(0), extra]))
+        actor, bounds, _, clipped, last_kl, critic = means.tolist()
         return UpdateStats(actor_loss=actor, critic_loss=critic, bounds_loss=bounds, kl=last_kl, clip_fraction=clipped)
 
     def _make_optimizer(self) -> torch.optim.Adam:
@@ -293,16 +289,8 @@ class PPOAgent(A2CAgent):
         """Move the input statistics; a frozen actor keeps those it was given, else it would not be frozen."""
         moments = self.model.running_mean_std
         if not self.warming_up or float(moments.count) <= 1.0:
-            learn_moments(moments, obs)
+            learn_moments(moments, obs, self.ranks)
 
     def _autocast(self) -> torch.autocast:
         enabled = self.settings.precision == "bfloat16"
         return torch.autocast(self.obs_device.type, torch.bfloat16, enabled=enabled)
-
-
-@contextmanager
-def _no_deprecations() -> Iterator[None]:
-    """rl-games scripts its normalisers, which torch would rather see compiled."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield

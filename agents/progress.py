@@ -3,14 +3,13 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.config import AgentConfig
-from agents.ppo import UpdateStats
-from agents.stats import RolloutStats
+from agents.stats import RolloutStats, UpdateStats
 from motions.readable import format_count, format_seconds
 
 SECTIONS = ("env", "policy", "update")
@@ -29,6 +28,8 @@ class EpochReport:
         rollout: Rewards and episodes.
         update: Losses and policy change.
         diverged: Worlds thrown away since this session began.
+        events: What else the environment counted in this epoch, by name.
+        event_totals: The same since this session began.
     """
 
     epoch: int
@@ -39,6 +40,8 @@ class EpochReport:
     rollout: RolloutStats
     update: UpdateStats
     diverged: int
+    events: dict[str, int] = field(default_factory=dict)
+    event_totals: dict[str, int] = field(default_factory=dict)
 
 
 class Summaries:
@@ -86,6 +89,7 @@ def curve_values(report: EpochReport) -> dict[str, float]:
         "performance/samples_per_second": report.samples_per_second,
         **{f"performance/{name}_share": share for name, share in report.shares.items()},
         "health/diverged_worlds": rollout.diverged,
+        **{f"health/{name}": count for name, count in report.events.items()},
         "counters/epoch": report.epoch,
     }
     return {tag: float(value) for tag, value in values.items()}
@@ -125,6 +129,11 @@ class ProgressLines:
         return left
 
 
+def _alarms(totals: Mapping[str, int]) -> str:
+    """Events of which there should be none; that a solver reached its limit happens all the time."""
+    return "".join(f"  {name} {count}" for name, count in totals.items() if count and not name.endswith("_limit"))
+
+
 def format_line(report: EpochReport, max_epochs: int, seconds_left: float) -> str:
     """The terminal line of one epoch."""
     rollout = report.rollout
@@ -135,5 +144,6 @@ def format_line(report: EpochReport, max_epochs: int, seconds_left: float) -> st
         f"epoch {report.epoch}/{max_epochs}  samples {format_count(report.samples)}"
         f"  {format_count(report.samples_per_second)}/s ({'/'.join(SECTIONS)} {shares} %)"
         f"  reward {rollout.reward:.3f}  length {length}  survived {survived}"
-        f"  diverged {report.diverged}  lr {report.learning_rate:.1e}  left {format_seconds(seconds_left)}"
+        f"  diverged {report.diverged}{_alarms(report.event_totals)}"
+        f"  lr {report.learning_rate:.1e}  left {format_seconds(seconds_left)}"
     )

@@ -1,5 +1,8 @@
 """How our settings and network are told to rl-games."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rl_games.algos_torch import model_builder
@@ -79,3 +82,11 @@ def rl_games_params(config: AgentConfig, env: TrainingEnv, scratch: str) -> dict
             "mini_epochs": config.mini_epochs,
         },
     }
+
+
+@contextmanager
+def no_deprecations() -> Iterator[None]:
+    """rl-games scripts its normalisers, which torch would rather see compiled."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield

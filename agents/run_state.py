@@ -73,6 +73,20 @@ def restore(agent: PPOAgent, env: TrainingEnv, checkpoint: Checkpoint) -> None:
 
     Raises CheckpointError where the checkpoint does not fit the agent or the environment.
     """
+    restore_policy(agent, checkpoint)
+    rollout = {name: value.to(agent.obs_device) for name, value in checkpoint.section("rollout").items()}
+    agent.current_obs = rollout["obs"]
+    agent.recorder.running_return.copy_(rollout["running_return"])
+    agent.recorder.running_length.copy_(rollout["running_length"])
+    env.load_state_dict(checkpoint.section("env"))
+    _restore_random_states(checkpoint.section("random"), checkpoint.state, agent.obs_device)
+
+
+def restore_policy(agent: PPOAgent, checkpoint: Checkpoint) -> None:
+    """Of a checkpoint the policy, its optimiser and its counters, without the environment.
+
+    Raises CheckpointError where they do not fit the agent.
+    """
     _check_fit(agent, checkpoint)
     agent.model.load_state_dict(checkpoint.section("model"))
     _restore_optimizer(agent, checkpoint.section("optimizer"))
@@ -81,12 +95,6 @@ def restore(agent: PPOAgent, env: TrainingEnv, checkpoint: Checkpoint) -> None:
     agent.frame = checkpoint.state["samples"]
     if agent.settings.schedule == "adaptive":
         agent.set_learning_rate(checkpoint.state["learning_rate"])
-    rollout = {name: value.to(agent.obs_device) for name, value in checkpoint.section("rollout").items()}
-    agent.current_obs = rollout["obs"]
-    agent.recorder.running_return.copy_(rollout["running_return"])
-    agent.recorder.running_length.copy_(rollout["running_length"])
-    env.load_state_dict(checkpoint.section("env"))
-    _restore_random_states(checkpoint.section("random"), checkpoint.state, agent.obs_device)
 
 
 def _check_fit(agent: PPOAgent, checkpoint: Checkpoint) -> None:

@@ -1,10 +1,12 @@
-"""What happened in an epoch's rollout, added up on the device."""
+"""What happened in an epoch: its rollout, added up on the device, and its update."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from agents.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,35 @@ class RolloutStats:
     episode_return: float
     survived: float
     diverged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateStats:
+    """Means over one epoch's gradient steps.
+
+    Attributes:
+        actor_loss: Clipped surrogate loss.
+        critic_loss: Squared error of the normalised value.
+        bounds_loss: Squared excess of mean actions over -1..1, summed over the action.
+        kl: KL divergence of the policy from the one that acted, over the last pass.
+        clip_fraction: Share of samples whose probability ratio left the clipping range.
+    """
+
+    actor_loss: float
+    critic_loss: float
+    bounds_loss: float
+    kl: float
+    clip_fraction: float
+
+    def curves(self) -> dict[str, float]:
+        """The numbers by the tags of their curves."""
+        return {
+            "losses/actor": self.actor_loss,
+            "losses/critic": self.critic_loss,
+            "losses/bounds": self.bounds_loss,
+            "policy/kl": self.kl,
+            "policy/clip_fraction": self.clip_fraction,
+        }
 
 
 class RolloutRecorder:
@@ -69,11 +100,11 @@ class RolloutRecorder:
         self.running_return.masked_fill_(done, 0.0)
         self.running_length.masked_fill_(done, 0.0)
 
-    def collect(self) -> RolloutStats:
-        """The means since the last call; the only place that waits for the device."""
+    def collect(self, ranks: Ranks = ALONE) -> RolloutStats:
+        """The means since the last call, over all processes; the only place that waits for the device."""
         assert self._sums is not None, "collect() needs at least one step"
-        reward, ended, length, total, survived, diverged, *terms = self._sums.tolist()
-        samples = self._steps * len(self.running_return)
+        reward, ended, length, total, survived, diverged, *terms = ranks.sum(self._sums).tolist()
+        samples = self._steps * len(self.running_return) * ranks.count
         per_episode = 1.0 / ended if ended else float("nan")
         stats = RolloutStats(
             reward=reward / samples,

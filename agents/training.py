@@ -1,58 +1,31 @@
 """Training a policy: a run is a folder that can be stopped, killed and resumed."""
 
 import contextlib
-import math
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from agents.amp import AMPAgent
-from agents.checkpoint import prune_checkpoints
-from agents.config import AgentConfig
+from agents.config import AgentConfig, AgentConfigError
 from agents.ppo import PPOAgent
-from agents.progress import EpochReport, ProgressLines, Summaries
-from agents.run_state import changed_versions, collect_facts, collect_tensors, restore
+from agents.progress import Summaries
+from agents.ranks import ALONE, Ranks
+from agents.run_state import changed_versions, restore, restore_policy
+from agents.session import Incidents, Policy, Session, TrainingDiverged, TrainingResult
 from agents.vec_env import TrainingEnv
-from motions.checkpoint import list_checkpoints, load_latest, recover_checkpoints, save_checkpoint
+from motions.checkpoint import list_checkpoints, load_latest, recover_checkpoints
 from motions.errors import UserError
 from motions.run_config import write_config
 from motions.stop_signal import StopSignal
 
-FINISHED = "finished"
+__all__ = ["TrainingDiverged", "TrainingResult", "train"]
+
 _AGENTS: Mapping[str, type[PPOAgent]] = {"ppo": PPOAgent, "amp": AMPAgent}
-Policy = Callable[[Tensor], Tensor]
-
-
-class TrainingDiverged(UserError):
-    """A loss or a weight is no longer a number."""
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """How a session of a run ended.
-
-    Attributes:
-        run_dir: Folder of the run.
-        checkpoint: The checkpoint written last.
-        epoch: Epochs done by the run.
-        samples: Samples seen by the run.
-        reason: "finished", "time is up" or "stopped by signal".
-        mean_reward: Mean reward per step of the last epoch.
-    """
-
-    run_dir: Path
-    checkpoint: Path
-    epoch: int
-    samples: int
-    reason: str
-    mean_reward: float
 
 
 def train(
@@ -65,6 +38,8 @@ def train(
     resume: bool = False,
     warm_start: Callable[[PPOAgent], None] | None = None,
     measure: Callable[[Policy], Mapping[str, float]] | None = None,
+    incidents: Incidents | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainingResult:
     """Train until a limit of the configuration, SIGINT or SIGTERM; each ends with a checkpoint.
 
@@ -82,124 +57,66 @@ def train(
         warm_start: Called with the new agent before the first epoch, not when resuming: a cloning start.
         measure: Called with the mean action, observations (N, O) to actions (N, A), at every checkpoint;
             its numbers become curves, and "success/mean" decides which checkpoint is the best.
+        incidents: Where worlds that diverged can be had from; some are kept in the run's folder `diverged`.
+        ranks: The processes that train this run together, each in an environment of its own: one update on
+            the samples of all. The first one's environment alone is stored; the others start anew when the
+            run is resumed, so they may be more or fewer then.
 
     Raises:
         UserError: the folder already holds a run, or has nothing to resume, or does not fit.
         TrainingDiverged: a loss became NaN; the last good checkpoint stays.
     """
-    checkpoints = _check_folder(run_dir, resume)
+    if ranks.count > 1 and config.kind == "amp":
+        raise AgentConfigError("agent.kind amp trains in one process only")
+    checkpoints = _check_folder(run_dir, resume, ranks)
     with _torch_settings(config), StopSignal("epoch") as stop:
-        _seed_everything(config.seed)
+        _seed_everything(ranks.seed(config.seed))
         agent = _AGENTS[config.kind](env, config)
         agent.init_tensors()
         wall_seconds = 0.0
         if checkpoints:
-            checkpoint, complaints = load_latest(run_dir)
-            for complaint in complaints:
-                print(f"warning: {complaint}; using {checkpoint.path.name}", flush=True)
-            if changes := changed_versions(checkpoint):
-                print(f"note: no longer bit for bit the same run: {', '.join(changes)}", flush=True)
-            env.reset(seed=config.seed)
-            restore(agent, env, checkpoint)
-            wall_seconds = float(checkpoint.state["wall_seconds"])
+            wall_seconds = _go_on(run_dir, agent, env, ranks)
         else:
-            if warm_start is not None:
+            if warm_start is not None and ranks.first:
                 warm_start(agent)
-            write_config(run_dir, run_config or {"task": task, "agent": asdict(config)})
-            agent.current_obs = env.reset(seed=config.seed)[0]
-        summaries = Summaries(run_dir, resumed_at=agent.frame if resume else None)
-        try:
-            return _Session(run_dir, env, agent, task, summaries, stop, wall_seconds, measure).run()
-        finally:
-            summaries.close()
+            if ranks.first:
+                write_config(run_dir, run_config or {"task": task, "agent": asdict(config)})
+            agent.current_obs = env.reset(seed=ranks.seed(config.seed))[0]
+        agent.join(ranks)
+        with contextlib.ExitStack() as open_things:
+            summaries = None
+            if ranks.first:
+                summaries = Summaries(run_dir, resumed_at=agent.frame if resume else None)
+                open_things.callback(summaries.close)
+            return Session(
+                run_dir,
+                env,
+                agent,
+                task=task,
+                summaries=summaries,
+                stop=stop,
+                earlier_seconds=wall_seconds,
+                measure=measure,
+                incidents=incidents,
+            ).run()
 
 
-class _Session:
-    """The epochs of one call of `train`."""
-
-    def __init__(
-        self,
-        run_dir: Path,
-        env: TrainingEnv,
-        agent: PPOAgent,
-        task: str,
-        summaries: Summaries,
-        stop: StopSignal,
-        wall_seconds: float,
-        measure: Callable[[Policy], Mapping[str, float]] | None,
-    ) -> None:
-        self.run_dir, self.env, self.agent, self.task = run_dir, env, agent, task
-        self.config = agent.settings
-        self.summaries, self.stop = summaries, stop
-        self.measure = measure
-        self.lines = ProgressLines(self.config, agent.epoch_num)
-        self.diverged = 0
-        self.begin = time.monotonic()
-        self.earlier_seconds = wall_seconds
-
-    def run(self) -> TrainingResult:
-        if self._reason_to_end() == FINISHED:
-            epoch = self.agent.epoch_num
-            raise UserError(f"{self.run_dir} has finished at epoch {epoch}; raise max_epochs or max_samples")
-        while True:
-            report = self._epoch()
-            self.summaries.write(report)
-            reason = self._reason_to_end()
-            self.lines.show(report, final=reason is not None)
-            if reason or report.epoch % self.config.save_every == 0:
-                checkpoint = self._save(report)
-                if reason:
-                    return TrainingResult(
-                        self.run_dir, checkpoint, report.epoch, report.samples, reason, report.rollout.reward
-                    )
-
-    def _epoch(self) -> EpochReport:
-        agent = self.agent
-        begin = time.perf_counter()
-        rollout, update = agent.train_epoch()
-        seconds = time.perf_counter() - begin
-        for name, value in asdict(update).items():
-            if not math.isfinite(value):
-                self._give_up(f"{name} became {value}")
-        self.diverged += rollout.diverged
-        return EpochReport(
-            epoch=agent.epoch_num,
-            samples=agent.frame,
-            samples_per_second=agent.batch_size / seconds,
-            shares={name: spent / seconds for name, spent in agent.timer.seconds().items()},
-            learning_rate=agent.last_lr,
-            rollout=rollout,
-            update=update,
-            diverged=self.diverged,
-        )
-
-    def _save(self, report: EpochReport) -> Path:
-        agent = self.agent
-        if not all(bool(torch.isfinite(value).all()) for value in agent.model.state_dict().values()):
-            self._give_up("a weight became NaN or infinite")
-        measured = dict(self.measure(agent.mean_action)) if self.measure else {}
-        self.summaries.add(measured, report.samples)
-        self.summaries.flush()
-        facts = collect_facts(agent, self.earlier_seconds + time.monotonic() - self.begin)
-        facts |= {"task": self.task, "mean_reward": report.rollout.reward, "measured": measured}
-        path = save_checkpoint(self.run_dir, agent.epoch_num, collect_tensors(agent, self.env), facts)
-        prune_checkpoints(self.run_dir, self.config.keep_checkpoints)
-        return path
-
-    def _give_up(self, what: str) -> None:
-        kept = list_checkpoints(self.run_dir)
-        last = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was written yet"
-        raise TrainingDiverged(f"training stopped in epoch {self.agent.epoch_num}: {what}; {last}")
-
-    def _reason_to_end(self) -> str | None:
-        config, agent = self.config, self.agent
-        if agent.epoch_num >= config.max_epochs or 0 < config.max_samples <= agent.frame:
-            return FINISHED
-        if self.stop.received:
-            return "stopped by signal"
-        if config.max_minutes and time.monotonic() - self.begin >= 60.0 * config.max_minutes:
-            return "time is up"
-        return None
+def _go_on(run_dir: Path, agent: PPOAgent, env: TrainingEnv, ranks: Ranks) -> float:
+    """Restores the newest intact checkpoint; wall seconds of the run so far."""
+    checkpoint, complaints = load_latest(run_dir)
+    if not ranks.first:
+        restore_policy(agent, checkpoint)
+        seed = ranks.seed(agent.settings.seed, agent.epoch_num)
+        _seed_everything(seed)
+        agent.current_obs = env.reset(seed=seed)[0]
+        return 0.0
+    for complaint in complaints:
+        print(f"warning: {complaint}; using {checkpoint.path.name}", flush=True)
+    if changes := changed_versions(checkpoint):
+        print(f"note: no longer bit for bit the same run: {', '.join(changes)}", flush=True)
+    env.reset(seed=agent.settings.seed)
+    restore(agent, env, checkpoint)
+    return float(checkpoint.state["wall_seconds"])
 
 
 @contextlib.contextmanager
@@ -222,10 +139,11 @@ def _seed_everything(seed: int) -> None:
     random.seed(seed)
 
 
-def _check_folder(run_dir: Path, resume: bool) -> bool:
+def _check_folder(run_dir: Path, resume: bool, ranks: Ranks) -> bool:
     """Whether there is something to resume. Raises UserError where folder and wish disagree."""
-    if resume:
+    if resume and ranks.first:
         recover_checkpoints(run_dir)
+    ranks.agree(None)  # nobody looks before that is done
     checkpoints = list_checkpoints(run_dir)
     if checkpoints and not resume:
         raise UserError(f"{run_dir} already holds a run; resume it, or choose another folder")

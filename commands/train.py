@@ -59,16 +59,19 @@ def _resumed(given: dict[str, Any]) -> list[Layer]:
 
 
 def _train(config: TrainConfig, options: dict[str, Any]) -> None:
+    from agents.ranks import join_ranks
     from agents.training import train
     from commands.warm_start import warm_start
     from envs.make import make_env
 
     resume = options.get("resume")
-    folder = resume or options.get("run_dir") or _new_folder(config.env.task)
     with contextlib.ExitStack() as open_things:
+        on_gpu = config.env.engine == "mujoco_warp" and config.env.warp.device.startswith("cuda")
+        ranks = open_things.enter_context(join_ranks(on_gpu))
+        folder = ranks.agree(resume or options.get("run_dir") or _new_folder(config.env.task))
         env = open_things.enter_context(contextlib.closing(make_env(config.env)))
         measure = None
-        if config.eval_trials:
+        if config.eval_trials and ranks.first:
             from evaluation.held_out import HeldOut
 
             held_out = HeldOut(config.env, config.eval_trials, config.eval_horizon)
@@ -82,7 +85,11 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
             resume=resume is not None,
             warm_start=warm_start(env, config.clone_steps, options.get("start_from")),
             measure=measure,
+            incidents=env.keep_last_frames(config.guard_frames) if config.guard_frames else None,
+            ranks=ranks,
         )
+    if not ranks.first:
+        return
     print(f"{result.reason} at epoch {result.epoch}, {result.samples} samples, reward {result.mean_reward:.3f}")
     print(f"checkpoint {result.checkpoint}")
     print(f"go on: python run.py train --resume {folder}; look: python run.py play --checkpoint {folder}")

@@ -42,5 +42,7 @@ class TrainConfig:
     """Held-out trials of each skill at every checkpoint, for curves and the best checkpoint; 0 for none."""
     eval_horizon: float = 5.0
     """Length of such a trial [s]."""
+    guard_frames: int = 60
+    """Frames kept of every world, to write those of one that diverges into the run's folder; 0 keeps none."""
     env: EnvConfig = field(default_factory=EnvConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from envs.sim.base import Simulator, SimState
+from envs.sim.base import SimState, Simulator
 from motions.clip import MIN_FRAMES, Clip
 from motions.formats import save_clip
 from motions.rotations import quat_to_exp

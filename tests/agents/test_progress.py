@@ -52,6 +52,23 @@ def test_line_says_it_all() -> None:
     )
 
 
+def test_events_are_told_when_there_are_any() -> None:
+    """Solver limits are ordinary and only a curve; what did not happen is not said."""
+    report = make_report(
+        events={"full_contacts": 2, "full_constraints": 0, "solver_limit": 40},
+        event_totals={"full_contacts": 7, "full_constraints": 0, "solver_limit": 900},
+    )
+    assert "  diverged 2  full_contacts 7  lr " in format_line(report, 1000, 0.0)
+    curves = curve_values(report)
+    health = {tag: value for tag, value in curves.items() if tag.startswith("health/")}
+    assert health == {
+        "health/diverged_worlds": 1.0,
+        "health/full_contacts": 2.0,
+        "health/full_constraints": 0.0,
+        "health/solver_limit": 40.0,
+    }
+
+
 def test_line_without_a_finished_episode() -> None:
     nan = float("nan")
     rollout = replace(make_report().rollout, episodes=0, episode_length=nan, episode_return=nan, survived=nan)
@@ -156,4 +173,4 @@ def test_curves_hold_the_right_values(tmp_path: Path) -> None:
     assert values("policy/learning_rate") == pytest.approx([1e-3] * 3)
     assert values("health/diverged_worlds") == [0, 0, 0]
     shares = [values(f"performance/{name}_share") for name in ("env", "policy", "update")]
-    assert all(0.9 < sum(parts) <= 1.0 for parts in zip(*shares, strict=True))
+    assert all(0.5 < sum(parts) <= 1.0 for parts in zip(*shares, strict=True))

@@ -212,6 +212,42 @@ def test_torch_settings_come_back(tmp_path: Path) -> None:
     assert torch.get_float32_matmul_precision() == before
 
 
+class Unwell(ToyEnv):
+    """Counts a full buffer in every step; worlds 1 and 2 diverge in the last step of the second epoch."""
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(num_envs)
+        self.calls = 0
+        self.counters = {"diverged": torch.tensor(5), "full_contacts": torch.tensor(100)}
+
+    def step(self, actions, /):
+        *result, info = super().step(actions)
+        self.calls += 1
+        self.counters["full_contacts"] += 1
+        if self.calls == 32:
+            info["diverged"][1:3] = True
+        return *result, info
+
+
+def test_counters_and_incidents_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[tuple[Path, str]] = []
+
+    class Kept:
+        def save(self, folder: Path, name: str) -> list[Path]:
+            asked.append((folder, name))
+            return [folder / "x.npz"]
+
+    run(tmp_path / "run", quick(max_epochs=3), Unwell(8), incidents=Kept())
+    assert asked == [(tmp_path / "run" / "diverged", "epoch_000002")]
+    points = curves(tmp_path / "run")
+    assert points["health/full_contacts"] == [(128, 16.0), (256, 16.0), (384, 16.0)]
+    assert points["health/diverged_worlds"] == [(128, 0.0), (256, 2.0), (384, 0.0)]
+    assert "health/diverged" not in points
+    out = capsys.readouterr().out
+    assert "note: a world diverged; its last frames are" in out
+    assert "diverged 2  full_contacts 48  lr" in out
+
+
 TRAINING = """
 import sys
 from pathlib import Path

@@ -1,0 +1,80 @@
+"""Several processes that train one policy together, as torchrun starts them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """One of the processes; alone where count is 1, and then everything here does nothing.
+
+    number: of this process, from 0. count: of all.
+    """
+
+    number: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and prints."""
+        return self.number == 0
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of values, which have one shape everywhere, over the processes."""
+        return self.sum(values) / self.count if self.count > 1 else values
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Their sum; the same bits in every process."""
+        if self.count > 1:
+            values = values.contiguous().clone()
+            dist.all_reduce(values)
+        return values
+
+    def agree(self, value: Value) -> Value:
+        """The first process's value."""
+        if self.count == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0)
+        return values[0]
+
+    def share(self, module: nn.Module) -> None:
+        """Gives every process the first one's weights and buffers."""
+        if self.count > 1:
+            for value in module.state_dict().values():
+                dist.broadcast(value, src=0)
+
+    def seed(self, seed: int, epoch: int = 0) -> int:
+        """A seed of this process's own: the given one in the first, others that also depend on the epoch elsewhere."""
+        return seed if self.first else seed + 100_003 * self.number + epoch
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def join_ranks(cuda: bool) -> Iterator[Ranks]:
+    """This process among those that torchrun has started, or alone without it.
+
+    cuda: they talk by NCCL, each about the GPU of its local rank, which becomes torch's current one; else by gloo.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    if cuda:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if cuda else "gloo")
+    try:
+        yield Ranks(dist.get_rank(), count)
+    finally:
+        dist.destroy_process_group()

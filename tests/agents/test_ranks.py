@@ -1,0 +1,151 @@
+"""One policy trained by several processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from agents.config import AgentConfigError
+from agents.normaliser import learn_moments
+from agents.ranks import ALONE, Ranks, join_ranks
+from agents.training import train
+from motions.checkpoint import list_checkpoints, load_checkpoint
+from tests.agents.settings import quick
+from tests.agents.toy_env import ToyEnv
+
+ROOT = Path(__file__).parents[2]
+WORKER = """
+import json, sys
+from pathlib import Path
+
+import torch
+from agents.normaliser import learn_moments
+from agents.ppo import PPOAgent
+from agents.ranks import join_ranks
+from agents.training import train
+from tests.agents.settings import quick
+from tests.agents.toy_env import ToyEnv
+
+agents, join = [], PPOAgent.join
+PPOAgent.join = lambda agent, ranks: (agents.append(agent), join(agent, ranks))[1]
+
+
+class Moments:
+    running_mean, running_var = torch.zeros(2).double(), torch.ones(2).double()
+    count = torch.tensor(1.0).double()
+
+
+def session(epochs, resume):
+    warmed, env = [], ToyEnv(8)
+    config = quick(max_epochs=epochs, save_every=2, schedule="adaptive", kl_per_action=0.005)
+    result = train(run, env, config, task="toy", ranks=ranks, resume=resume, warm_start=warmed.append)
+    agent = agents[-1]
+    return {
+        "model": {name: value.tolist() for name, value in agent.model.state_dict().items()},
+        "adam": [
+            agent.optimizer.state[weight][name].tolist()
+            for group in agent.optimizer.param_groups
+            for weight in group["params"]
+            for name in ("exp_avg", "exp_avg_sq", "step")
+        ],
+        "learning_rate": agent.last_lr,
+        "samples": result.samples,
+        "epoch": result.epoch,
+        "reward": result.mean_reward,
+        "points": env.point.tolist(),
+        "warmed": len(warmed),
+    }
+
+
+folder = Path(sys.argv[1])
+run = folder / "run"
+with join_ranks(cuda=False) as ranks:
+    facts = {"new": session(4, False), "resumed": session(6, True)}
+    moments = Moments()
+    learn_moments(moments, torch.arange(12.0).view(2, 3, 2)[ranks.number] ** 2, ranks)
+    facts["moments"] = [moments.running_mean.tolist(), moments.running_var.tolist(), float(moments.count)]
+(folder / f"rank_{ranks.number}.json").write_text(json.dumps(facts))
+"""
+ALIKE = ("adam", "learning_rate", "samples", "epoch", "reward")
+
+
+def torchrun(*arguments: str, processes: int = 2) -> str:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_policy_and_go_on(tmp_path: Path) -> None:
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    out = torchrun(str(script), str(tmp_path))
+    first, second = (json.loads((tmp_path / f"rank_{rank}.json").read_text()) for rank in (0, 1))
+    for session in ("new", "resumed"):
+        here, there = first[session], second[session]
+        assert [name for name, value in here["model"].items() if value != there["model"][name]] == []
+        assert [name for name in ALIKE if here[name] != there[name]] == []
+        assert here["points"] != there["points"]  # each has a seed of its own
+    assert (first["new"]["samples"], first["new"]["epoch"]) == (4 * 16 * 8 * 2, 4)
+    assert (first["resumed"]["samples"], first["resumed"]["epoch"]) == (6 * 16 * 8 * 2, 6)
+    assert (first["new"]["warmed"], second["new"]["warmed"], first["resumed"]["warmed"]) == (1, 0, 0)
+    assert first["new"]["model"] != first["resumed"]["model"]
+
+    assert out.count("epoch 4/4") == out.count("epoch 6/6") == 1
+    kept = list_checkpoints(tmp_path / "run")
+    assert [path.name for path in kept] == ["epoch_000002", "epoch_000004", "epoch_000006"]
+    stored = load_checkpoint(kept[-1]).section("model")
+    assert all(value.tolist() == first["resumed"]["model"][name] for name, value in stored.items())
+    assert len(list((tmp_path / "run" / "summaries").iterdir())) == 2  # one of each session
+
+    # What two processes pooled equals what one learns from all samples at once.
+    class Moments:
+        running_mean = torch.zeros(2).double()
+        running_var = torch.ones(2).double()
+        count = torch.tensor(1.0).double()
+
+    moments = Moments()
+    learn_moments(moments, torch.arange(12.0).view(6, 2) ** 2)
+    mean, variance, count = first["moments"]
+    assert second["moments"] == first["moments"]
+    assert count == float(moments.count) == 7.0
+    assert mean == pytest.approx(moments.running_mean.tolist())
+    assert variance == pytest.approx(moments.running_var.tolist())
+
+
+@pytest.mark.slow
+def test_the_train_command_under_torchrun(tmp_path: Path) -> None:
+    options = ["--task", "ballplay", "--recipe", "cpu", "--num_envs", "256", "--env.threads", "1", "--clone_steps", "2"]
+    options += ["--max_epochs", "1", "--horizon_length", "2", "--agent.hidden_sizes", "[16]"]
+    out = torchrun("run.py", "train", *options, "--run_dir", str(tmp_path / "run"))
+    assert out.count("finished at epoch 1, 1024 samples") == 1
+    assert out.count("cloning start: action error") == 1
+    assert [path.name for path in list_checkpoints(tmp_path / "run")] == ["epoch_000001"]
+
+
+def test_alone_nothing_changes() -> None:
+    values = torch.tensor([1.0, 2.0])
+    assert ALONE.mean(values) is values
+    assert ALONE.sum(values) is values
+    assert ALONE.agree("x") == "x"
+    assert ALONE.seed(7) == ALONE.seed(7, epoch=3) == 7
+    with join_ranks(cuda=False) as ranks:
+        assert ranks == ALONE
+
+
+def test_seeds_differ_by_process_and_by_session() -> None:
+    seeds = {Ranks(number, 4).seed(5, epoch) for number in (1, 2, 3) for epoch in (0, 10)}
+    assert len(seeds | {5}) == 7
+
+
+def test_amp_is_refused_in_several_processes(tmp_path: Path) -> None:
+    with pytest.raises(AgentConfigError, match="one process only"):
+        train(tmp_path / "run", ToyEnv(4), quick(kind="amp"), task="toy", ranks=Ranks(0, 2))

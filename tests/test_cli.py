@@ -278,7 +278,8 @@ def test_the_published_recipe_is_the_published_one():
         (["play"], "--checkpoint is missing"),
         (["play", "--checkpoint", "nowhere"], "no run, checkpoint or policy at nowhere"),
         (["replay"], "--motion_file is missing"),
-        (["replay", "--motion_file", "clips"], "--output is missing"),
+        (["replay", "--motion_file", "clips", "--viewer", "none"], "--viewer none shows nothing"),
+        (["replay", "--motion_file", "clips", "--port", "70000"], "port must be 0 to 65535, not 70000"),
         (["replay", "--motion_file", f"{DEMO}", "--clip", "99", "--output", "a.mp4"], "no clip '99' in"),
         (["replay", "--motion_file", f"{DEMO}", "--output", "a.avi"], "a.avi: unknown suffix '.avi'"),
         (

@@ -118,7 +118,7 @@ def choose(browser: Any, label: str, option: str) -> None:
     """Opens a dropdown and takes the option that contains a text."""
     browser.execute_script("arguments[0].click()", _beside(browser, label, "input"))
     script = """
-        const options = [...document.querySelectorAll('[role=option]')];
+        const options = [...document.querySelectorAll('[role=option]')].filter(each => each.offsetParent);
         const found = options.filter(each => each.innerText.includes(arguments[0]));
         if (found.length) found[0].click();
         return found.length;"""

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from envs.config import EnvConfig
+from envs.config import EnvConfig, EpisodeConfig
+from envs.drawing.look import ObjectLook
+from envs.scene.config import ProjectileConfig, SceneConfig
+from envs.scene.projectiles import PARKED_ABOVE
 from envs.vector_env import HOIVectorEnv
 from motions.clip import Clip
 from motions.library import MotionLibrary
@@ -63,6 +66,20 @@ def test_the_ghost_is_the_reference(env: HOIVectorEnv):
     np.testing.assert_allclose(ghost.body_pos, reference.body_pos[0].numpy(), atol=1e-4)
     np.testing.assert_allclose(ghost.object_pos, reference.object_pos[0].numpy())
     assert viewer.setups[0].ghost
+
+
+def test_boxes_are_thrown_and_shown(demo_clips: dict[str, Clip]):
+    boxes = ProjectileConfig(count=2, size=0.2)
+    episode = EpisodeConfig(length=200, stop_at_clip_end=False)
+    scene = SceneConfig(hands="locked", projectiles=boxes)
+    config = EnvConfig(num_envs=2, threads=1, scene=scene, episode=episode)
+    made = HOIVectorEnv(config, MotionLibrary(list(demo_clips.values())))
+    viewer = NullViewer()
+    watch(made, still, viewer, steps=9, rows=2, throw_every=4 / 60)
+    assert viewer.setups[0].projectiles == (ObjectLook("box", (0.1, 0.1, 0.1)),) * 2
+    flying = [(moments[1].pose.projectile_pos[:, 2] < PARKED_ABOVE).tolist() for moments in viewer.shown]
+    assert flying == [[False, False]] * 3 + [[True, False]] * 4 + [[True, True]] * 2
+    made.close()
 
 
 def test_a_closed_viewer_ends_the_rollout(env: HOIVectorEnv):

@@ -1,0 +1,77 @@
+"""MuJoCo's own window."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from viewer.controls import Controls
+from viewer.native import NativeViewer, NoDisplay
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_without_a_display_there_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(
+        NoDisplay, match="--viewer native needs a display, and DISPLAY is not set; use --viewer browser"
+    ):
+        NativeViewer(Controls(), [])
+
+
+def test_a_display_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("glfw")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":987")
+    with pytest.raises(NoDisplay, match="the display :987 cannot be opened"):
+        NativeViewer(Controls(), [])
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An X server without a screen."""
+    if not (shutil.which("Xvfb") and shutil.which("xdotool")):
+        pytest.skip("no display to try: Xvfb and xdotool are not installed (Debian: xvfb xdotool)")
+    name = ":94"
+    server = subprocess.Popen(["Xvfb", name, "-screen", "0", "400x300x24"], stderr=subprocess.DEVNULL)
+    time.sleep(2.0)
+    monkeypatch.setenv("DISPLAY", name)
+    yield name
+    server.terminate()
+    server.wait()
+
+
+# Xlib ends a process whose display goes away, so the window has one of its own.
+_WINDOW = """
+import subprocess, time
+from viewer.controls import Controls
+from viewer.native import NativeViewer
+
+controls, done = Controls(), []
+actions = [Action(key, lambda key=key: done.append(key), key, key != "e") for key in ("w", "e", "arrowleft", "space")]
+with NativeViewer(controls, actions) as viewer:
+    viewer.begin(setup())
+    viewer.show([moment(0)])
+    find = ["xdotool", "search", "--sync", "--name", "MuJoCo"]
+    window = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()[0]
+    subprocess.run(["xdotool", "windowfocus", "--sync", window], check=True)
+    subprocess.run(["xdotool", "key", "--delay", "200", "w", "e", "Left", "space"], check=True)
+    end = time.monotonic() + 60
+    while len(done) < 3 and time.monotonic() < end:
+        controls.carry_out(wait=0.1)
+        viewer.show([moment(1)])
+    print(*done, viewer.closed)
+"""
+
+
+@pytest.mark.slow
+def test_keys_of_the_window_ask_for_actions(display: str):
+    run = subprocess.run([sys.executable, "-c", _WINDOW], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert run.stdout.split() == ["w", "arrowleft", "space", "False"], run.stderr
+    assert run.returncode == 0

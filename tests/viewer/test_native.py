@@ -50,7 +50,8 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 # Xlib ends a process whose display goes away, so the window has one of its own.
 _WINDOW = """
 import subprocess, time
-from viewer.controls import Controls
+from tests.viewer.moments import moment, setup
+from viewer.controls import Action, Controls
 from viewer.native import NativeViewer
 
 controls, done = Controls(), []

@@ -157,4 +157,4 @@ def test_what_cannot_be_thrown(make_env: MakeEnv):
         make_env(scene=BOXES, throw=ThrowConfig(body="Tail"))
     for wrong in ({"speed": (5.0, 2.0)}, {"distance": (0.0, 1.0)}, {"height": (-1.0, 1.0)}, {"spread": -0.1}):
         with pytest.raises(UserError, match=f"throw.{next(iter(wrong))}"):
-            ThrowConfig(**wrong)
+            ThrowConfig(**wrong)  # pyright: ignore[reportArgumentType]

@@ -1,12 +1,14 @@
 """Where the parts of the drawn figures are, and their colours."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
 
-from envs.drawing.look import GHOST_ALPHA, HAND, OBJECTS, TOUCH, ObjectLook, looks_of
+from envs.drawing.look import GHOST_ALPHA, HAND, OBJECTS, PROJECTILE, TOUCH, ObjectLook, looks_of, looks_of_projectiles
 from envs.drawing.stage import GHOST, MAIN, Stage
-from envs.scene.config import BallConfig, SceneConfig
+from envs.scene.config import BallConfig, ProjectileConfig, SceneConfig
 from motions.skeleton import load_skeleton
 from tests.envs.drawing.poses import BALL, SKELETON, standing
 
@@ -56,6 +58,25 @@ def test_boxes_have_their_size_and_centre():
     np.testing.assert_allclose(stage.model.geom_pos[geom], (0.0, 0.0, 0.05))
 
 
+def test_boxes_in_flight_stand_where_the_pose_says_and_have_no_ghost():
+    look = ObjectLook("box", (0.15, 0.15, 0.15))
+    stage = Stage(SKELETON, [BALL], ghost=True, projectiles=[look, look])
+    places = np.array([[1.0, 2.0, 0.5], [0.0, 0.0, 200.0]])
+    turns = np.array([[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
+    stage.place(MAIN, replace(standing(), projectile_pos=places, projectile_quat=turns))
+    stage.place(GHOST, standing())
+    stage.update()
+    for index in range(2):
+        box = stage.data.body(f"main/projectile{index}")
+        np.testing.assert_allclose(box.xpos, places[index])
+        np.testing.assert_allclose(box.xquat, turns[index])
+    np.testing.assert_allclose(colour_of(stage, "main/projectile0")[:3], PROJECTILE)
+    assert stage.model.nmocap == 2 * (SKELETON.num_bodies + 1) + 2
+
+
 def test_a_scene_says_how_its_objects_look():
     scene = SceneConfig(objects=(BallConfig(), BallConfig(name="small", radius=0.05)))
     assert looks_of(scene) == (ObjectLook("ball", (0.12,)), ObjectLook("ball", (0.05,)))
+    assert looks_of_projectiles(scene) == ()
+    armed = SceneConfig(projectiles=ProjectileConfig(count=2, size=0.3))
+    assert looks_of_projectiles(armed) == (ObjectLook("box", (0.15, 0.15, 0.15)),) * 2

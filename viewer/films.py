@@ -119,9 +119,11 @@ def fill(
 
 def _film(store: RenderStore, name: str, subject: Subject, look: Look, variant: int, seed: int) -> None:
     facts = store.facts
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    # Embodiments and colours are seen from the same places, so that these do not mix with what differs there.
+    place = f"{subject.name}{'-side' * look.side}_{variant}"
+    rng, camera_rng = (np.random.default_rng([seed, zlib.crc32(text.encode())]) for text in (name, place))
     poses, dt = subject.poses[:: facts.stride], facts.stride / subject.fps
-    taken = film(subject.skeleton, subject.objects, poses, look, rng, facts.size, dt)
+    taken = film(subject.skeleton, subject.objects, poses, look, rng, camera_rng, facts.size, dt)
     rendering = Rendering(
         name=name,
         clip=subject.clip,

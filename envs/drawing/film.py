@@ -52,12 +52,12 @@ class Look:
             raise UserError(f"unknown look '{text}'; expected {expected}")
         return Look(found[1], *(bool(part) for part in found.groups()[1:]))
 
-    def draw(self, rng: np.random.Generator) -> tuple[Appearance, CameraChoice]:
-        """One appearance and camera of this look."""
+    def draw(self, rng: np.random.Generator, camera_rng: np.random.Generator) -> tuple[Appearance, CameraChoice]:
+        """One appearance and camera of this look, each from its own random numbers."""
         appearance = EMBODIMENTS[self.embodiment]
         if self.random:
             appearance = jittered(random_colours(appearance, rng), rng)
-        return appearance, unseen_camera(rng) if self.side else usual_camera(rng)
+        return appearance, unseen_camera(camera_rng) if self.side else usual_camera(camera_rng)
 
 
 def film(
@@ -66,6 +66,7 @@ def film(
     poses: Sequence[Pose],
     look: Look,
     rng: np.random.Generator,
+    camera_rng: np.random.Generator,
     size: int,
     dt: float,
 ) -> Film:
@@ -73,7 +74,7 @@ def film(
 
     Raises UserError for a size that cannot be drawn, NoOpenGL where there is nothing to draw with.
     """
-    appearance, camera = look.draw(rng)
+    appearance, camera = look.draw(rng, camera_rng)
     static = None if look.follow else static_view(skeleton, poses, camera)
     following = following_camera(skeleton, camera)
     renderer = SmallRenderer(skeleton, objects, size, size, appearance)

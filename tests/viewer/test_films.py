@@ -35,6 +35,7 @@ def test_films_go_on_where_they_stopped_and_do_not_depend_on_it(tmp_path: Path, 
     for one in store.renderings:
         assert by_name[one.name] == one
         np.testing.assert_array_equal(parts.rgb(one), store.rgb(one))
+    assert by_name["000_A_0"].camera == by_name["000_B-random_0"].camera != by_name["001_A_0"].camera
     second = by_name["001_B-random_0"]
     assert (second.clip, second.skill, second.fps) == ("014_demo_dribble_spot_2", 14, 1.5)
     assert second.first_row == int(library.clip_start[1])

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,8 @@ from viewer.pace import Pacer
 
 # What the keys are called by GLFW; letters and digits are their characters.
 _GLFW_KEYS = {32: "space", 259: "backspace", 262: "arrowright", 263: "arrowleft", 264: "arrowdown", 265: "arrowup"}
+
+_PATIENCE = 10.0  # for a window to close [s]
 
 
 class NoDisplay(UserError):
@@ -34,19 +37,17 @@ class NativeViewer(Viewer):
         self._controls = controls
         self._keys = {action.key: action for action in actions if action.key and action.enabled}
         self._window: Any = None
-        self._close: Callable[[], None] = lambda: None
+        self._threads: list[threading.Thread] = []
         self._pacer = Pacer(1.0)
         self._plain = mujoco.MjvOption()
 
     def begin(self, setup: Setup) -> None:
-        if self._window is not None:
-            self._close()
+        self.close()
         self._stage = Stage(setup.skeleton, setup.objects, setup.ghost, projectiles=setup.projectiles)
         self._ghost, self._dt = setup.ghost, setup.dt
         self._camera = FollowCamera(setup.skeleton, aspect=1.6)
         self._pacer = Pacer(setup.dt)
-        self._window = _open_window(self._stage, self._on_key)
-        self._close = self._window.close
+        self._window, self._threads = _open_window(self._stage, self._on_key)
         self._flags = self._window.user_scn.flags.copy()
         self._aimed = False
 
@@ -74,7 +75,12 @@ class NativeViewer(Viewer):
         return self._window is not None and not self._window.is_running()
 
     def close(self) -> None:
-        self._close()
+        if self._window is None:
+            return
+        self._window.close()
+        for thread in self._threads:
+            thread.join(_PATIENCE)
+        self._window = None
 
     def _on_key(self, code: int) -> None:
         action = self._keys.get(_GLFW_KEYS.get(code, chr(code).lower() if code < 128 else ""))
@@ -113,9 +119,12 @@ def _require_display() -> None:
             raise NoDisplay(f"--viewer native: the display {os.environ.get('DISPLAY', '')} cannot be opened; {advice}")
 
 
-def _open_window(stage: Stage, on_key: Callable[[int], None]) -> Any:
+def _open_window(stage: Stage, on_key: Callable[[int], None]) -> tuple[Any, list[threading.Thread]]:
+    """The window, and what draws it: to be waited for, because the end of Python would crash it."""
     import mujoco.viewer
 
-    return mujoco.viewer.launch_passive(
+    others = set(threading.enumerate())
+    window = mujoco.viewer.launch_passive(
         stage.model, stage.data, key_callback=on_key, show_left_ui=False, show_right_ui=False
     )
+    return window, [thread for thread in threading.enumerate() if thread not in others]

@@ -1,0 +1,40 @@
+"""The commands before an audience, as programs."""
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from motions.demo import CLIP_DIR
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_a_page_is_served_until_ctrl_c():
+    command = [sys.executable, "run.py", "replay", "--motion_file", str(CLIP_DIR), "--port", "0"]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    line = run.stdout.readline()
+    found = re.match(r"open (http://127\.0\.0\.1:\d+) in a browser; Ctrl-C ends", line)
+    assert found, line
+    assert urllib.request.urlopen(found[1], timeout=30).status == 200
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert (out, err, run.returncode) == ("stopped\n", "", 0)
+
+
+@pytest.mark.slow
+def test_opening_the_page_to_others_warns():
+    command = [sys.executable, "run.py", "replay", "--motion_file", str(CLIP_DIR), "--port", "0", "--host", "0.0.0.0"]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    assert run.stdout.readline().startswith("open http://127.0.0.1:")
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=30)
+    assert err.startswith("warning: the page is open to everyone who can reach 0.0.0.0")
+    assert err.count("\n") == 1

@@ -35,6 +35,8 @@ class IsdConfig:
     """"small" is four convolutions of `width` channels, for training in minutes."""
     init_std: float = 0.02
     """Standard deviation of the new weights of linear layers; small widths need more to let motion through."""
+    position_std: float = 0.0
+    """Standard deviation of the new embeddings of places and frames; at zero, all places and both frames begin alike."""
     context_norm: Literal["layer", "batch"] = "layer"
     """How z is normalised for the forward model. Over a batch, z cannot shrink to the same vector for every pair,
     as it does where the forward model learns to do without it first."""
@@ -114,8 +116,8 @@ class InverseDynamics(nn.Module):
         super().__init__()
         self.config = config
         width, grid = config.width, config.resolution // config.patch
-        self.pos_embed_spatial = nn.Parameter(torch.zeros(1, 1, grid * grid, width))
-        self.pos_embed_temporal = nn.Parameter(torch.zeros(1, FRAMES, 1, width))
+        self.pos_embed_spatial = nn.Parameter(config.position_std * torch.randn(1, 1, grid * grid, width))
+        self.pos_embed_temporal = nn.Parameter(config.position_std * torch.randn(1, FRAMES, 1, width))
         patch_size = config.patch**2
         self.depth_proj = nn.Sequential(
             _Patches(config.patch), nn.LayerNorm(patch_size), nn.Linear(patch_size, width), nn.LayerNorm(width)

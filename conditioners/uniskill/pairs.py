@@ -89,3 +89,8 @@ def jitter(images: Tensor, strength: float, generator: torch.Generator) -> Tenso
     tinted = images * factors(3)
     mean = tinted.mean((1, 2, 3, 4), keepdim=True)
     return ((tinted - mean) * factors(1) + mean * factors(1)).clamp(0, 1)
+
+
+def shuffled(skill: Tensor) -> Tensor:
+    """Skill vectors (B, Z) dealt to other rows, always in the same way."""
+    return skill[torch.randperm(len(skill), generator=torch.Generator().manual_seed(0)).to(skill.device)]

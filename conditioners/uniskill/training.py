@@ -18,7 +18,7 @@ from conditioners.uniskill.footage import Footage
 from conditioners.uniskill.footage_kinds import open_footage
 from conditioners.uniskill.forward import mean_squared_change
 from conditioners.uniskill.model import UniSkill
-from conditioners.uniskill.pairs import FramePairs, fixed_batch, jitter
+from conditioners.uniskill.pairs import FramePairs, fixed_batch, jitter, shuffled
 from conditioners.uniskill.pretrained import find_weights, load_uniskill, read_weights
 from conditioners.uniskill.trunk import in_sequence
 from motions.errors import UserError
@@ -84,10 +84,10 @@ class UniSkillLearner:
         skill = self.module.skill(batch["images"], self._depth(batch))
         copying = mean_squared_change(now, following).sum().clamp_min(1e-12)
         predicted = self.module.predict(now, skill)
-        shuffled = self.module.predict(now, skill.roll(len(skill) // 2, 0))
+        of_others = self.module.predict(now, shuffled(skill))
         return {
             "error": float((predicted - following).square().mean((1, 2, 3)).sum() / copying),
-            "error_shuffled": float((shuffled - following).square().mean((1, 2, 3)).sum() / copying),
+            "error_shuffled": float((of_others - following).square().mean((1, 2, 3)).sum() / copying),
             "frame_prediction_target": comparison(now[:_SHOWN], predicted[:_SHOWN], following[:_SHOWN]),
         }
 

@@ -1,0 +1,114 @@
+"""The skill-conditioned diffusion policy: a chunk of actions from the last observations and z.
+
+Source: arXiv 2505.08787 (section on policies) and repository kang-jaehyun/UniSkill-Policy.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from conditioners.uniskill.policy_network import NoisePredictor
+from motions.errors import UserError
+
+try:
+    from diffusers import DDIMScheduler
+except ImportError:
+    raise UserError("the diffusion policy needs diffusers: pip install hoigym[uniskill]") from None
+
+_STEPS = 100
+_LEAST_SCALE = 1e-3
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """Sizes of the policy; the defaults but the encoder's are the published ones."""
+
+    observations: int = 2
+    """Last observations that it sees."""
+    horizon: int = 16
+    """Actions that it plans, from the first of these observations on."""
+    executed: int = 8
+    """Actions of the plan that are carried out, from the last observation on."""
+    encoded: int = 64
+    """Numbers to which an observation is brought first."""
+    widths: tuple[int, ...] = (256, 512, 1024)
+    step_width: int = 256
+    inference_steps: int = 10
+    """Steps in which noise is removed; in training there are 100."""
+
+
+@dataclass(frozen=True)
+class PolicySizes:
+    """What the data fixes: numbers of an observation, an action and a skill vector."""
+
+    observation: int
+    action: int
+    skill: int
+
+
+class SkillPolicy(nn.Module):
+    """Denoises chunks of actions in -1 .. 1; observations and z are standardised by what it was trained on."""
+
+    def __init__(self, config: PolicyConfig, sizes: PolicySizes) -> None:
+        super().__init__()
+        self.config, self.sizes = config, sizes
+        for name, width in (("obs", sizes.observation), ("skill", sizes.skill)):
+            self.register_buffer(f"{name}_mean", torch.zeros(width))
+            self.register_buffer(f"{name}_scale", torch.ones(width))
+        self.obs_encoder = nn.Sequential(
+            nn.Linear(sizes.observation, 4 * config.encoded), nn.Mish(), nn.Linear(4 * config.encoded, config.encoded)
+        )
+        condition = config.observations * config.encoded + sizes.skill
+        self.noise_pred_net = NoisePredictor(sizes.action, condition, config.step_width, config.widths)
+        self._noise = noise_schedule()
+
+    def standardise(self, obs: Tensor, skills: Tensor) -> None:
+        """Takes mean and scale of observations (N, O) and skill vectors (M, Z)."""
+        for name, values in (("obs", obs), ("skill", skills)):
+            self.get_buffer(f"{name}_mean").copy_(values.mean(0))
+            self.get_buffer(f"{name}_scale").copy_(values.std(0).clamp_min(_LEAST_SCALE))
+
+    def loss(self, obs: Tensor, skill: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
+        """Mean squared error of the predicted noise.
+
+        obs: (B, observations, O). skill: (B, Z). actions: (B, horizon, A) in -1 .. 1.
+        """
+        batch, device = len(obs), obs.device
+        step = torch.randint(_STEPS, (batch,), generator=generator, device=device)
+        noise = torch.randn(actions.shape, generator=generator, device=device)
+        noisy = self._noise.add_noise(actions, noise, step)  # pyright: ignore[reportArgumentType]
+        return functional.mse_loss(self.noise_pred_net(noisy, step, self._condition(obs, skill)), noise)
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, skill: Tensor, generator: torch.Generator) -> Tensor:
+        """Actions to carry out next, (B, executed, A), from observations (B, observations, O) and z (B, Z)."""
+        config, steps = self.config, noise_schedule()
+        steps.set_timesteps(config.inference_steps, device=obs.device)
+        condition = self._condition(obs, skill)
+        shape = (len(obs), config.horizon, self.sizes.action)
+        chunk = torch.randn(shape, generator=generator, device=obs.device)
+        for step in steps.timesteps:
+            noise = self.noise_pred_net(chunk, step.expand(len(obs)), condition)
+            chunk = steps.step(noise, step, chunk).prev_sample  # pyright: ignore
+        first = config.observations - 1
+        return chunk[:, first : first + config.executed].clamp(-1, 1)
+
+    def _condition(self, obs: Tensor, skill: Tensor) -> Tensor:
+        standard = (obs - self.get_buffer("obs_mean")) / self.get_buffer("obs_scale")
+        encoded = self.obs_encoder(standard.clamp(-5, 5)).flatten(1)
+        z = (skill - self.get_buffer("skill_mean")) / self.get_buffer("skill_scale")
+        return torch.cat([encoded, z], -1)
+
+
+def noise_schedule() -> DDIMScheduler:
+    """The published noise: squared cosine, 100 steps."""
+    return DDIMScheduler(
+        num_train_timesteps=_STEPS,
+        beta_schedule="squaredcos_cap_v2",
+        clip_sample=True,
+        set_alpha_to_one=True,
+        steps_offset=0,
+        prediction_type="epsilon",
+    )

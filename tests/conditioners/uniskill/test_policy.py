@@ -1,0 +1,92 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from conditioners.learning.learner import FitConfig
+from conditioners.table_file import ConditionTable, save_table
+from conditioners.uniskill.policy import PolicyConfig, PolicySizes, SkillPolicy
+from conditioners.uniskill.policy_network import NoisePredictor
+from conditioners.uniskill.policy_training import PolicyTraining, Windows, train_policy
+from conditioners.uniskill.rollouts import RolloutError, Rollouts, load_rollouts, save_rollouts
+from tests.conditioners.uniskill.oracles import arrays, far, key_list, own_keys
+
+SMALL = PolicyConfig(widths=(16, 32), step_width=16, encoded=8, inference_steps=5)
+
+
+def test_network_is_the_oracles(shared: Path) -> None:
+    network = NoisePredictor(7, 22, step_width=16, widths=(16, 32, 64))
+    network.load_state_dict(arrays(shared, "policy_unet1d_tiny_weights"))
+    io = arrays(shared, "policy_unet1d_tiny_io")
+    assert far(network(io["sample"], io["timestep"], io["global_cond"]), io["out"]) < 1e-5
+
+
+def test_official_keys(shared: Path) -> None:
+    with torch.device("meta"):
+        network = NoisePredictor(7, 350)
+    prefix = "policy.noise_pred_net."
+    known = {name.removeprefix(prefix): shape for name, shape in key_list(shared, "policy_nets").items()}
+    assert own_keys(network) == {name: shape for name, shape in known.items() if not name.startswith("policy.")}
+    assert sum(value.numel() for value in network.parameters()) == 70_236_423
+
+
+def rollouts(episodes: int = 16, steps: int = 24) -> Rollouts:
+    """The actions are what the row's z says, whatever is seen."""
+    rows = torch.arange(steps).repeat(episodes)
+    obs = torch.randn(episodes * steps, 5, generator=torch.Generator().manual_seed(0))
+    actions = torch.stack([(rows % 7 < 3).float() - 0.5, torch.zeros(len(rows))], 1)
+    return Rollouts(obs, actions, rows, torch.arange(1, episodes + 1) * steps, "abc")
+
+
+def table() -> ConditionTable:
+    values = (torch.arange(24) % 7).float()[None, :, None] / 7 + torch.zeros(2, 1, 1)
+    return ConditionTable(torch.cat([values, values * 0], 2), 60.0, "abc")
+
+
+def test_windows_stay_in_their_episode_and_name_the_skill_of_the_last_observation() -> None:
+    data, z = rollouts(), table()
+    parts = [Windows(data, z, SMALL, held_out) for held_out in (False, True)]
+    assert [len(part) for part in parts] == [14 * 9, 2 * 9]
+    first = parts[1][1]
+    start = 7 * 24 + 1
+    assert torch.equal(first["obs"], data.obs[start : start + 2])
+    assert torch.equal(first["actions"], data.actions[start : start + 16])
+    assert torch.equal(first["skill"], z.values[0, data.rows[start + 1]])
+    with pytest.raises(RolloutError, match="too few episodes"):
+        Windows(rollouts(steps=15), z, SMALL, held_out=False)
+
+
+def test_acting_gives_the_chunk_from_the_last_observation_on() -> None:
+    policy = SkillPolicy(SMALL, PolicySizes(5, 2, 3))
+    policy.standardise(torch.randn(20, 5) * 4 + 1, torch.randn(20, 3))
+    generator = torch.Generator().manual_seed(0)
+    actions = policy.act(torch.randn(4, 2, 5), torch.randn(4, 3), generator)
+    assert actions.shape == (4, 8, 2)
+    assert actions.abs().max() <= 1
+
+
+@pytest.mark.slow
+def test_it_learns_to_follow_z(tmp_path: Path) -> None:
+    save_rollouts(rollouts(), tmp_path / "rollouts.npz")
+    save_table(table(), tmp_path / "z.npz")
+    fit = FitConfig(steps=400, batch_size=32, validate_every=400, save_every=400, ema=True, device="cpu")
+    config = PolicyTraining(str(tmp_path / "rollouts.npz"), str(tmp_path / "z.npz"), SMALL, fit, 2e-3)
+    train_policy(config, tmp_path / "run", False, {})
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    curves = EventAccumulator(str(tmp_path / "run" / "summaries")).Reload()
+    error, shuffled = (curves.Scalars(f"validation/action_error{end}")[-1].value for end in ("", "_shuffled"))
+    # Noise is still left after so few steps, but z decides what is done.
+    assert error < 0.8 * shuffled
+
+
+def test_files_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
+    save_rollouts(rollouts(), tmp_path / "rollouts.npz")
+    save_table(replace(table(), library_hash="other"), tmp_path / "z.npz")
+    config = PolicyTraining(str(tmp_path / "rollouts.npz"), str(tmp_path / "z.npz"), SMALL)
+    with pytest.raises(RolloutError, match="other clips"):
+        train_policy(config, tmp_path / "run", False, {})
+    with pytest.raises(RolloutError, match="expected hoigym-rollouts-1"):
+        load_rollouts(tmp_path / "z.npz")
+    assert torch.equal(load_rollouts(tmp_path / "rollouts.npz").ends, rollouts().ends)

@@ -8,6 +8,8 @@ from typing import Any
 
 from commands.actions import parse_action
 from commands.uva_bench import BenchConfig
+from commands.uva_import import ImportConfig, import_hdf5
+from commands.uva_record import RecordConfig, record
 from commands.uva_train import parse_train
 from conditioners.uva.training_config import UVATrainConfig
 
@@ -50,6 +52,8 @@ ACTIONS = {
     "convert": ConvertConfig,
     "text": TextConfig,
     "bench": BenchConfig,
+    "record": RecordConfig,
+    "import": ImportConfig,
     "plan": PlanActions,
     "pusht": PushTActions,
 }
@@ -75,6 +79,10 @@ def main(argv: Sequence[str]) -> None:
         from conditioners.uva.commands import text
 
         text(config.model, config.tokenizer, config.output, config.sentences)
+    elif action == "record":
+        record(config)
+    elif action == "import":
+        import_hdf5(config)
     else:
         from commands.uva_bench import bench
 

@@ -27,11 +27,9 @@ def test_the_expert_solves_most_seeds_with_noise():
     assert sum(demonstrate(seed, noise=6.0, pictures=False).success for seed in range(15)) >= 14
 
 
-def test_the_expert_draws_nothing():
-    state = np.random.get_state()[1].tolist()
-    first = demonstrate(100_029, pictures=False).arrays["action"]
-    np.testing.assert_array_equal(demonstrate(100_029, pictures=False).arrays["action"], first)
-    assert np.random.get_state()[1].tolist() == state
+def test_the_expert_does_the_same_each_time():
+    first, again = (demonstrate(100_029, pictures=False).arrays["action"] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
 
 
 def test_noise_is_carried_out_but_not_stored():

@@ -9,6 +9,7 @@ a part that is listed itself is not counted twice.
 """
 
 import argparse
+import contextlib
 import functools
 import time
 from collections import defaultdict
@@ -28,7 +29,7 @@ PARTS = {
     "set rows anew": ("sim", "set_state"),
     "reference": ("", "reference"),
     "reward": ("", "_rewards"),
-    "contacts": ("", "_contacts"),
+    "contacts": ("", "contacts"),
     "termination": ("", "_episode_end"),
     "observation": ("", "_observe"),
     "starts": ("_starts", "draw"),
@@ -37,7 +38,7 @@ PARTS = {
     "step": ("", "step"),
 }
 """Name -> (attribute of the environment, its method); "step" and "reset" are what is left of them."""
-_WARM_UP, _STEPS = 20, 60
+_WARM_UP, _STEPS = 16, 64
 
 
 class Ledger(TorchDispatchMode):
@@ -123,7 +124,9 @@ def main() -> None:
     base = {"num_envs": given.num_envs, "engine": given.engine, "motion_file": given.motion_file, "threads": 1}
     config = task_config(given.task, **base, **changes)
     stalls = (lambda device: True) if given.as_gpu else (lambda device: device.type != "cpu")
-    with mock.patch("envs.sim.rows.counting_stalls", stalls), mock.patch("envs.start.counting_stalls", stalls):
+    with contextlib.ExitStack() as patches:
+        for module in ("sim.rows", "start", "vector_env"):
+            patches.enter_context(mock.patch(f"envs.{module}.counting_stalls", stalls))
         parts = profile(make_env(config))
     print(f"{given.task}, {given.hands} hands, {given.num_envs} rows, {given.engine}\n")
     print("| part | operations | processor time [ms] |\n|---|---|---|")

@@ -35,6 +35,10 @@ class EpisodeStart:
     wait: Tensor
     state: MotionState
 
+    def __getitem__(self, rows: Tensor) -> "EpisodeStart":
+        """The selected ones."""
+        return EpisodeStart(self.clip[rows], self.frame[rows], self.wait[rows], self.state[rows])
+
 
 class EpisodeStarts:
     """Draws starts of episodes.

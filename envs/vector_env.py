@@ -23,8 +23,9 @@ from envs.rendering import EnvRenderer
 from envs.reward import REWARDS, object_free_rows
 from envs.scene.scene import build_scene
 from envs.sim import engine_device, make_simulator
-from envs.sim.rows import Rows
-from envs.start import EpisodeStarts
+from envs.sim.rows import Rows, counting_stalls
+from envs.start import EpisodeStart, EpisodeStarts
+from envs.start_pool import StartPool
 from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
 from envs.throwing import Thrower
 from motions.frames import Frames
@@ -63,6 +64,8 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._observer = Observer(config, self.sim, self._conditioner, self.library)
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         self._starts = EpisodeStarts(config, self.library, self.scene, self._generator)
+        pooled = counting_stalls(self.device)
+        self._pool = StartPool(self._starts, self.num_envs, self.device) if pooled else None
         self._thrower = Thrower(self.sim, config.throw, config.seed)
         self._reward = REWARDS[config.reward.kind]
         self._set_spaces()
@@ -106,9 +109,11 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             first = seed if isinstance(seed, int) else seed[0]
             self._generator.manual_seed(first)
             self._thrower.seed(first)
+            if self._pool is not None:
+                self._pool.empty()
         options = options or {}
         rows = Rows.of(torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
-        self._restart(rows, options.get("start"))
+        self._restart(rows, self._starts.draw(self.num_envs, options.get("start")))
         if "skill" in options:
             self.skill.copy_(options["skill"])
         obs = self._observe(rows.index)
@@ -208,6 +213,8 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             getattr(self, name).copy_(state[name])
         self._generator.set_state(state["generator"].cpu())
         self._starts.sampler.load_state_dict(_part("sampler", state))
+        if self._pool is not None:
+            self._pool.empty()
         self._observer.load_state_dict(_part("history", state))
         self.sim.restore(_part("sim", state))
         self._thrower.load_state_dict(_part("thrower", state))
@@ -235,13 +242,12 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         mean = self._returns[index] / self._rewarded_steps[index].clamp_min(1.0)
         started_on = self.library.frame_index(self.clip[index], self.start_frame[index])
         self._starts.sampler.record(started_on, mean, rows.mask & (self._rewarded_steps[index] > 0))
-        self._restart(rows)
+        self._restart(rows, self._starts.draw(len(rows)) if self._pool is None else self._pool.take(rows.mask))
         obs = final_obs.clone()
         rows.write(obs, self._observe(index))
         return obs
 
-    def _restart(self, rows: Rows, start_rows: Tensor | None = None) -> None:
-        start = self._starts.draw(len(rows), start_rows)
+    def _restart(self, rows: Rows, start: EpisodeStart) -> None:
         rows.write(self.clip, start.clip)
         rows.write(self.start_frame, start.frame)
         rows.write(self.wait, start.wait)

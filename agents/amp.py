@@ -10,7 +10,9 @@ from agents.amp_replay import ReplayRing
 from agents.config import AgentConfig
 from agents.discriminator import Discriminator, DiscriminatorLoss, discriminator_loss, imitation_reward
 from agents.normaliser import learn_moments
-from agents.ppo import PPOAgent, UpdateStats
+from agents.ppo import PPOAgent
+from agents.ranks import Ranks
+from agents.stats import UpdateStats
 from agents.vec_env import TrainingEnv
 from motions.checkpoint import CheckpointError
 from motions.errors import UserError
@@ -72,6 +74,10 @@ class AMPAgent(PPOAgent):
         self.replay = ReplayRing(self.amp.replay_size, width, self.obs_device)
         self._seen = torch.zeros(self.horizon_length, env.num_envs, width, device=self.obs_device)
 
+    def join(self, ranks: Ranks) -> None:
+        super().join(ranks)
+        ranks.share(self.discriminator)
+
     def extra_state(self) -> dict[str, Tensor]:
         state = {f"discriminator.{name}": value for name, value in self.discriminator.state_dict().items()}
         state |= {f"replay.{name}": value for name, value in self.replay.state_dict().items()}
@@ -127,7 +133,8 @@ class AMPAgent(PPOAgent):
     def _train_discriminator(self, seen: Tensor, steps: int) -> dict[str, float]:
         """Gradient steps on windows (S, W) of this rollout; means of the loss's terms by name."""
         count, normalised = self.amp.batch_size, self.discriminator.normalised
-        learn_moments(self.discriminator, torch.cat((_draw(seen, count), self.recorded.demonstrate(count))))
+        first = torch.cat((_draw(seen, count), self.recorded.demonstrate(count)))
+        learn_moments(self.discriminator, first, self.ranks)
         losses = []
         for _ in range(steps):
             earlier = self.replay.sample(count) if self.replay.stored else _draw(seen, count)
@@ -143,10 +150,13 @@ class AMPAgent(PPOAgent):
             )
             self.disc_optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            for parameter in self.discriminator.parameters():
+                assert parameter.grad is not None
+                parameter.grad = self.ranks.mean(parameter.grad)
             self.disc_optimizer.step()
             losses.append(torch.stack(terms).detach())
         self.replay.store(seen, self.amp.replay_keep)
-        means = torch.stack(losses).mean(0).tolist()
+        means = self.ranks.mean(torch.stack(losses).mean(0)).tolist()
         return dict(zip(DiscriminatorLoss._fields, means, strict=True))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from agents.amp import AMPAgent
-from agents.config import AgentConfig, AgentConfigError
+from agents.config import AgentConfig
 from agents.ppo import PPOAgent
 from agents.progress import Summaries
 from agents.ranks import ALONE, Ranks
@@ -66,8 +66,6 @@ def train(
         UserError: the folder already holds a run, or has nothing to resume, or does not fit.
         TrainingDiverged: a loss became NaN; the last good checkpoint stays.
     """
-    if ranks.count > 1 and config.kind == "amp":
-        raise AgentConfigError("agent.kind amp trains in one process only")
     checkpoints = _check_folder(run_dir, resume, ranks)
     with _torch_settings(config), StopSignal("epoch") as stop:
         _seed_everything(ranks.seed(config.seed))

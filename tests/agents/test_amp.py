@@ -13,9 +13,31 @@ from commands.train import main
 from motions.checkpoint import CheckpointError, load_latest
 from motions.errors import UserError
 from tests.agents.settings import quick
+from tests.agents.test_ranks import torchrun
 from tests.agents.toy_env import RECORDED, MovingToyEnv, ToyEnv
 
 AMP = AMPConfig(window=2, hidden_sizes=(32,), learning_rate=1e-3, batch_size=64, grad_penalty=0.2, replay_size=300)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+
+import torch
+from agents.amp import AMPAgent
+from agents.ranks import join_ranks
+from agents.training import train
+from tests.agents.settings import quick
+from tests.agents.test_amp import AMP
+from tests.agents.toy_env import MovingToyEnv
+
+agents, join = [], AMPAgent.join
+AMPAgent.join = lambda agent, ranks: (agents.append(agent), join(agent, ranks))[1]
+folder = Path(sys.argv[1])
+with join_ranks(cuda=False) as ranks:
+    train(folder / "run", MovingToyEnv(8), quick(kind="amp", amp=AMP, max_epochs=2), task="toy", ranks=ranks)
+torch.save(agents[0].extra_state(), folder / f"rank_{ranks.number}.pt")
+"""
 
 
 def make_agent(**changes) -> AMPAgent:
@@ -81,6 +103,17 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
     wider = AMPConfig(window=2, hidden_sizes=(8,))
     with pytest.raises(CheckpointError, match="discriminator is not one of this run's size"):
         train(tmp_path / "run", MovingToyEnv(), quick(kind="amp", amp=wider, max_epochs=2), task="toy", resume=True)
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_discriminator(tmp_path: Path) -> None:
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    torchrun(str(script), str(tmp_path))
+    first, second = (torch.load(tmp_path / f"rank_{rank}.pt", weights_only=True) for rank in (0, 1))
+    for name, value in first.items():
+        shared = not name.startswith("replay.windows")  # each has seen through windows of its own
+        assert torch.equal(value, second[name]) == shared, name
 
 
 @pytest.mark.slow

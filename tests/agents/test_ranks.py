@@ -9,13 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.config import AgentConfigError
 from agents.normaliser import learn_moments
 from agents.ranks import ALONE, Ranks, join_ranks
-from agents.training import train
 from motions.checkpoint import list_checkpoints, load_checkpoint
-from tests.agents.settings import quick
-from tests.agents.toy_env import ToyEnv
 
 ROOT = Path(__file__).parents[2]
 WORKER = """
@@ -144,8 +140,3 @@ def test_alone_nothing_changes() -> None:
 def test_seeds_differ_by_process_and_by_session() -> None:
     seeds = {Ranks(number, 4).seed(5, epoch) for number in (1, 2, 3) for epoch in (0, 10)}
     assert len(seeds | {5}) == 7
-
-
-def test_amp_is_refused_in_several_processes(tmp_path: Path) -> None:
-    with pytest.raises(AgentConfigError, match="one process only"):
-        train(tmp_path / "run", ToyEnv(4), quick(kind="amp"), task="toy", ranks=Ranks(0, 2))

@@ -36,7 +36,7 @@ class IsdConfig:
     init_std: float = 0.02
     """Standard deviation of the new weights of linear layers; small widths need more to let motion through."""
     position_std: float = 0.0
-    """Standard deviation of the new embeddings of places and frames; at zero, all places and both frames begin alike."""
+    """Standard deviation of the new embeddings of places and frames; at zero they all begin alike."""
     context_norm: Literal["layer", "batch"] = "layer"
     """How z is normalised for the forward model. Over a batch, z cannot shrink to the same vector for every pair,
     as it does where the forward model learns to do without it first."""

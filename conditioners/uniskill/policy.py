@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from conditioners.uniskill.policy_config import PolicyConfig
 from conditioners.uniskill.policy_network import NoisePredictor
 from motions.errors import UserError
 
@@ -19,24 +20,6 @@ except ImportError:
 
 _STEPS = 100
 _LEAST_SCALE = 1e-3
-
-
-@dataclass(frozen=True)
-class PolicyConfig:
-    """Sizes of the policy; the defaults but the encoder's are the published ones."""
-
-    observations: int = 2
-    """Last observations that it sees."""
-    horizon: int = 16
-    """Actions that it plans, from the first of these observations on."""
-    executed: int = 8
-    """Actions of the plan that are carried out, from the last observation on."""
-    encoded: int = 64
-    """Numbers to which an observation is brought first."""
-    widths: tuple[int, ...] = (256, 512, 1024)
-    step_width: int = 256
-    inference_steps: int = 10
-    """Steps in which noise is removed; in training there are 100."""
 
 
 @dataclass(frozen=True)

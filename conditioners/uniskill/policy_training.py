@@ -1,7 +1,6 @@
 """Training of the skill-conditioned policy on rollouts, with z from a table of conditions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +9,15 @@ import torch
 from torch import Tensor
 
 from conditioners.learning.fit import fit
-from conditioners.learning.learner import Batch, FitConfig, FitResult
+from conditioners.learning.learner import Batch, FitResult
 from conditioners.table_file import ConditionTable, load_table
 from conditioners.uniskill.pairs import shuffled
-from conditioners.uniskill.policy import PolicyConfig, PolicySizes, SkillPolicy
+from conditioners.uniskill.policy import PolicySizes, SkillPolicy
+from conditioners.uniskill.policy_config import PolicyConfig, PolicyTraining
 from conditioners.uniskill.rollouts import RolloutError, Rollouts, load_rollouts
 
 _HELD_OUT_EVERY = 8
 _VALIDATION_WINDOWS = 64
-
-
-@dataclass(frozen=True)
-class PolicyTraining:
-    """Train a diffusion policy on recorded rollouts: what to do next, given what is seen and z."""
-
-    rollouts: str = ""
-    """File of `uniskill record`."""
-    table: str = ""
-    """Table of `uniskill extract` for the same clips."""
-    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(widths=(64, 128, 256), step_width=64))
-    fit: FitConfig = field(
-        default_factory=lambda: FitConfig(steps=5000, batch_size=64, validate_every=500, save_every=500, ema=True)
-    )
-    learning_rate: float = 3e-4
-    warm_up: int = 100
-    """Steps in which the learning rate rises."""
 
 
 def train_policy(config: PolicyTraining, run_dir: Path, resume: bool, plain: Mapping[str, Any]) -> FitResult:

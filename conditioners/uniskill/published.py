@@ -47,15 +47,15 @@ def bridge(config: PairConfig, held_out: bool) -> FileFootage:
 def droid(config: PairConfig, held_out: bool) -> FileFootage:
     """metadata.json: {video: {"success", "length"}}; successful ones, from the first outer camera.
 
-    A path with "raw" in it has the raw layout: lab and ext1_mp4_path of every entry, one frame less.
+    In the raw layout every entry has its lab and ext1_mp4_path; those are one frame shorter than they say.
     """
     root = Path(config.path)
     entries: dict[str, dict[str, Any]] = _json(root / "metadata.json")
     takes = []
     for name, entry in sorted(entries.items()):
-        if "raw" in config.path:
+        if "ext1_mp4_path" in entry:
             takes.append((root / entry["lab"] / entry["ext1_mp4_path"], int(entry["length"]) - 1))
-        elif entry["success"] == "success":
+        elif entry.get("success") == "success":
             takes.append((root / "exterior_image_1_left" / name, int(entry["length"])))
     return _footage(_nine_tenths(takes, held_out), GAPS["droid"], read_video)
 

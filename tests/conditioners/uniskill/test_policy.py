@@ -6,9 +6,10 @@ import torch
 
 from conditioners.learning.learner import FitConfig
 from conditioners.table_file import ConditionTable, save_table
-from conditioners.uniskill.policy import PolicyConfig, PolicySizes, SkillPolicy
+from conditioners.uniskill.policy import PolicySizes, SkillPolicy
+from conditioners.uniskill.policy_config import PolicyConfig, PolicyTraining
 from conditioners.uniskill.policy_network import NoisePredictor
-from conditioners.uniskill.policy_training import PolicyTraining, Windows, train_policy
+from conditioners.uniskill.policy_training import Windows, train_policy
 from conditioners.uniskill.rollouts import RolloutError, Rollouts, load_rollouts, save_rollouts
 from tests.conditioners.uniskill.oracles import arrays, far, key_list, own_keys
 

@@ -1,0 +1,40 @@
+"""Sizes and training of the skill-conditioned policy."""
+
+from dataclasses import dataclass, field
+
+from conditioners.learning.learner import FitConfig
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """Sizes of the policy; the defaults but the encoder's are the published ones."""
+
+    observations: int = 2
+    """Last observations that it sees."""
+    horizon: int = 16
+    """Actions that it plans, from the first of these observations on."""
+    executed: int = 8
+    """Actions of the plan that are carried out, from the last observation on."""
+    encoded: int = 64
+    """Numbers to which an observation is brought first."""
+    widths: tuple[int, ...] = (256, 512, 1024)
+    step_width: int = 256
+    inference_steps: int = 10
+    """Steps in which noise is removed; in training there are 100."""
+
+
+@dataclass(frozen=True)
+class PolicyTraining:
+    """Train a diffusion policy on recorded rollouts: what to do next, given what is seen and z."""
+
+    rollouts: str = ""
+    """File of `uniskill record`."""
+    table: str = ""
+    """Table of `uniskill extract` for the same clips."""
+    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(widths=(64, 128, 256), step_width=64))
+    fit: FitConfig = field(
+        default_factory=lambda: FitConfig(steps=5000, batch_size=64, validate_every=500, save_every=500, ema=True)
+    )
+    learning_rate: float = 3e-4
+    warm_up: int = 100
+    """Steps in which the learning rate rises."""

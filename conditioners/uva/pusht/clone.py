@@ -12,11 +12,12 @@ from conditioners.learning.learner import Batch, FitConfig
 from conditioners.uva.config import CHUNK
 from conditioners.uva.frames import HISTORY
 from conditioners.uva.normaliser import Normaliser
+from conditioners.uva.pusht.tee import OUTLINE
 
 _ACTION = 2
-_STATE_STEPS = (11, 15)
 _CENTRE = 256.0
-_POSE = 6
+_NEAR = 100.0
+_FEATURES = 22
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class CloneConfig:
     """A cloned policy and its training."""
 
     sees: bool = False
-    """True: four pictures, nothing else. False: positions of agent and block, now and 0.4 s ago."""
+    """True: four pictures, nothing else. False: the present positions of agent and block."""
     width: int = 512
     """Of the hidden layers; the convolutions have up to a quarter of it."""
     execute: int = 8
@@ -48,11 +49,13 @@ class ClonedPolicy(nn.Module):
         self.normalizer = Normaliser()
 
     def forward(self, observed: Mapping[str, Tensor]) -> Tensor:
-        """Normalised actions (n, 16, 2). observed: "image" (n, 4, 3, 96, 96), or "state" (n, 16, 5)."""
+        """Normalised actions (n, 16, 2). observed: as in `predict`, of the pictures the four that are seen."""
         if self.sees:
-            given = observed["image"].flatten(1, 2) - 0.5
-        else:
-            given = _pose(observed["state"][:, list(_STATE_STEPS)]).flatten(1)
+            return self._chunk(observed["image"].flatten(1, 2) - 0.5)
+        here = self.normalizer.normalise("action", observed["agent_pos"][:, CHUNK - 1 : CHUNK])
+        return here + self._chunk(_features(observed["state"][:, CHUNK - 1]))
+
+    def _chunk(self, given: Tensor) -> Tensor:
         return self.net(given).unflatten(1, (CHUNK, _ACTION))
 
     @torch.no_grad()
@@ -105,14 +108,22 @@ def _chunk(action: Tensor) -> Tensor:
     return action[:, CHUNK - 1 : 2 * CHUNK - 1]
 
 
-def _pose(state: Tensor) -> Tensor:
-    """States (..., 5) as numbers near 1: positions, cosine and sine, (..., 6)."""
-    place, angle = state[..., :4] / _CENTRE - 1.0, state[..., 4:]
-    return torch.cat([place, angle.cos(), angle.sin()], dim=-1)
+def _features(state: Tensor) -> Tensor:
+    """States (n, 5) as numbers near 1: the block's corners, its turn, the agent in the window and in the block's frame.
+
+    (n, 22). The published state policies are given the corners too.
+    """
+    agent, block, angle = state[:, :2], state[:, 2:4], state[:, 4]
+    cos, sin = angle.cos(), angle.sin()
+    turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    corners = torch.einsum("nij,kj->nki", turn, state.new_tensor(OUTLINE)) + block[:, None]
+    near = torch.einsum("nji,nj->ni", turn, agent - block)
+    places = torch.cat([corners.flatten(1), agent], -1) / _CENTRE - 1.0
+    return torch.cat([places, near / _NEAR, cos[:, None], sin[:, None]], -1)
 
 
 def _state_net(width: int) -> nn.Module:
-    sizes = [_POSE * len(_STATE_STEPS), width, width, width]
+    sizes = [_FEATURES, width, width, width]
     hidden = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.GELU())]
     return nn.Sequential(*hidden, nn.Linear(width, CHUNK * _ACTION))
 

@@ -114,7 +114,8 @@ def test_a_clone_learns_and_comes_back(sees: bool, tmp_path: Path):
     described = {"clone": {"sees": sees, "width": 64}}
     train_clone(config, tmp_path / "demos.zarr", tmp_path / "run", False, described)
     policy = load_clone(tmp_path / "run")
-    observed = {"state": torch.full((2, 16, 5), 100.0), "image": torch.rand(2, 16, 3, 96, 96)}
+    state = torch.full((2, 16, 5), 100.0)
+    observed = {"state": state, "agent_pos": state[..., :2], "image": torch.rand(2, 16, 3, 96, 96)}
     actions = policy.predict(observed)
     assert actions.shape == (2, 8, 2)
     assert 0.0 < float(actions.mean()) < 512.0

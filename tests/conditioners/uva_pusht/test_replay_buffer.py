@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from zarr.storage import ZipStore
 
 from conditioners.uva.data.replay_buffer import ReplayBuffer, ReplayWriter, read_replay
 from conditioners.uva.error import UVAError
@@ -62,7 +63,7 @@ def test_zarr_format_3_and_floating_point_pictures_are_read(tmp_path: Path):
 
 
 def test_a_zip_is_read(path: Path, tmp_path: Path):
-    store = zarr.storage.ZipStore(tmp_path / "demos.zarr.zip", mode="w")
+    store = ZipStore(tmp_path / "demos.zarr.zip", mode="w")
     root = zarr.open_group(store, mode="w", zarr_format=2)
     root.create_group("data").create_array("action", data=np.ones((3, 2), np.float32))
     root.create_group("meta").create_array("episode_ends", data=np.array([3]))

@@ -41,6 +41,8 @@ class PlayConfig(AudienceConfig):
             raise UserError(f"steps must be above 0, not {self.steps}")
         if self.throw_every < 0:
             raise UserError(f"throw_every must be 0 or more, not {self.throw_every}")
+        if self.throw_every and self.output is None:
+            raise UserError("throw_every is for --output; before an audience a key throws boxes")
 
     @property
     def live(self) -> bool:

@@ -40,7 +40,8 @@ def read_hdf5(
         with h5py.File(path, "r") as file:
             demos = file["data"]
             assert isinstance(demos, h5py.Group)
-            for name in sorted((key for key in demos if re.fullmatch(r"demo_\d+", key)), key=_number):
+            names = [str(key) for key in demos]
+            for name in sorted((name for name in names if re.fullmatch(r"demo_\d+", name)), key=_number):
                 yield _episode(demos[name], camera, flip, rotation_6d)
     except OSError as error:
         raise UVAError(f"{path}: cannot be read as HDF5 ({error})") from None

@@ -23,6 +23,8 @@ class EvalConfig:
     """Run folder, checkpoint or shipped policy."""
     table: str | None = None
     """A published table, of cfg/evaluation: ballplay, locomotion, pickup. Every skill of the clips where left out."""
+    published_row: str = "ours"
+    """Row of that table whose figures stand beside ours: ours, skillmimic, deepmimic or, for locomotion, amp."""
     skill: tuple[str, ...] = ()
     """Names of skills to evaluate in place of a table, as in "[layup, shot]"."""
     switch: tuple[str, ...] = ()
@@ -82,6 +84,8 @@ def parse(argv: Sequence[str]) -> EvalConfig:
     config = parser.resolve(layers, argv)
     if config.table is not None and (config.skill or config.switch):
         raise UserError(f"{COMMAND_LINE}: --table names its own skills: leave out --skill and --switch")
+    if config.table is None and "published_row" in given:
+        raise UserError(f"{COMMAND_LINE}: --published_row is one of a --table")
     return config
 
 
@@ -110,7 +114,7 @@ def _evaluate(config: EvalConfig, progress):
         scatter=config.scatter,
     )
     if config.table is not None:
-        table = load_table(config.table, skeleton)
+        table = load_table(config.table, skeleton, config.published_row)
     else:
         table = own_table(skeleton, config.skill, config.switch)
 

@@ -15,6 +15,10 @@ HORIZON = 10.0
 """Length of a trial [s] where nothing else is said (SkillMimic-V2)."""
 
 
+OURS = "ours"
+"""The published row of the whole method."""
+
+
 @dataclass(frozen=True)
 class Table:
     """What to evaluate.
@@ -37,13 +41,14 @@ class Table:
     source: str = ""
 
 
-def load_table(name: str, skeleton: str) -> Table:
-    """A table of cfg/evaluation; raises UserError with the nearest name for an unknown one."""
+def load_table(name: str, skeleton: str, row: str = OURS) -> Table:
+    """A table of cfg/evaluation with the figures of a published row.
+
+    Raises UserError with the nearest name for an unknown table or row.
+    """
     path = TABLES / f"{name}.yaml"
     if not path.is_file():
-        known = sorted(file.stem for file in TABLES.glob("*.yaml"))
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-        raise UserError(f"unknown table '{name}'; the nearest is '{close}' of {', '.join(known)}")
+        raise UserError(_unknown("table", name, sorted(file.stem for file in TABLES.glob("*.yaml"))))
     values = read_mapping(path)
     only(values, ("title", "task", "horizon", "skills", "scattered", "transitions", "published"), path.name)
     skills = tuple(metric_named(skeleton, skill) for skill in values["skills"])
@@ -53,9 +58,15 @@ def load_table(name: str, skeleton: str) -> Table:
             raise MetricFileError(f"{path.name}: scattered: {metric.name}: expected one of skills, with an object")
     pairs = tuple(tuple(metric_named(skeleton, skill) for skill in pair) for pair in values["transitions"])
     published = mapping(values.get("published", {}), f"{path.name}: published")
-    figures = tuple(published.get("transitions", ()))
+    only(published, ("source", "rows"), f"{path.name}: published")
+    rows = mapping(published.get("rows", {OURS: {}}), f"{path.name}: published: rows")
+    if row not in rows:
+        raise UserError(_unknown(f"row of table '{name}'", row, list(rows)))
+    chosen = mapping(rows[row], f"{path.name}: published: {row}")
+    only(chosen, ("skills", "transitions"), f"{path.name}: published: {row}")
+    figures = tuple(chosen.get("transitions", ()))
     if len(figures) not in (0, len(pairs)):
-        raise MetricFileError(f"{path.name}: published: expected a figure for each transition")
+        raise MetricFileError(f"{path.name}: published: {row}: expected a figure for each transition")
     return Table(
         title=str(values["title"]),
         task=str(values["task"]),
@@ -63,9 +74,9 @@ def load_table(name: str, skeleton: str) -> Table:
         skills=skills,
         transitions=tuple((pair[0], pair[1]) for pair in pairs),
         scattered=scattered,
-        published=_figures(published.get("skills", {}), path.name),
+        published=_figures(chosen.get("skills", {}), path.name),
         published_transitions=figures,
-        source=str(published.get("source", "")),
+        source=f"{published.get('source', '')}, row {row}",
     )
 
 
@@ -84,6 +95,11 @@ def _pair(skeleton: str, switch: str) -> tuple[Metric, Metric]:
     if len(names) != 2:
         raise UserError(f"switch '{switch}': expected FROM:TO, such as dribble_left:dribble_right")
     return metric_named(skeleton, names[0]), metric_named(skeleton, names[1])
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+    return f"unknown {what} '{name}'; the nearest is '{close}' of {', '.join(known)}"
 
 
 def _figures(values: Any, where: str) -> dict[str, dict[str, float]]:

@@ -94,6 +94,8 @@ def test_wrong_input_is_one_line(policy: Path, tmp_path: Path, capsys: pytest.Ca
     assert "unknown table 'balplay'; the nearest is 'ballplay'" in refusal(capsys, given, "--table=balplay")
     assert "unknown skill 'layp'" in refusal(capsys, given, "--switch=[layp:shot]")
     assert "expected FROM:TO" in refusal(capsys, given, "--switch=[layup]")
+    assert "--published_row is one of a --table" in refusal(capsys, given, "--published_row=skillmimic")
+    assert "unknown row of table 'ballplay' 'am'" in refusal(capsys, given, "--table=ballplay", "--published_row=am")
     assert "--table names its own skills" in refusal(capsys, given, "--table=ballplay", "--skill=[shot]")
     assert "metric: expected one of 'corrected', 'published'" in refusal(capsys, given, "--metric=best")
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from envs.drawing.look import BODY, OBJECTS
+from envs.drawing.camera import FollowCamera
+from envs.drawing.look import OBJECTS
 from envs.drawing.pose import Pose
 from motions.clip import Clip
 from motions.graph import TrajectoryGraph
 from motions.library import MotionLibrary
+from motions.skeleton import load_skeleton
 from viewer.base import Moment, Setup, Track, Viewer
 from viewer.controls import Action, Controls
 from viewer.placement import Placement, placed_over
@@ -19,7 +21,8 @@ from viewer.replay import clip_moments, clip_setup
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 _IDLE = 0.05  # between two looks at the controls while nothing moves [s]
-_BESIDE = (0.0, -1.8, 0.0)  # from the first clip's start to the second's [m]
+_BESIDE = 1.6  # from the first clip's start to the second's [m]
+_PATH = (0.30, 0.34, 0.42)  # of a body, on the floor
 _AT_HOME = Placement()
 
 
@@ -200,7 +203,7 @@ class ClipSession:
         body = np.array([pose.body_pos[0] for pose in poses])
         objects = np.array([pose.object_pos for pose in poses]).swapaxes(0, 1)
         floor = body * (1.0, 1.0, 0.0) + (0.0, 0.0, 0.01)
-        tracks = [Track(placement.points(floor), BODY)]
+        tracks = [Track(placement.points(floor), _PATH)]
         return tracks + [
             Track(placement.points(points), OBJECTS[slot % len(OBJECTS)]) for slot, points in enumerate(objects)
         ]
@@ -223,10 +226,13 @@ class ClipSession:
         return placed_over(linked, pose).pose(linked)
 
     def _second_placement(self) -> Placement:
-        """The second clip starts beside the first one's start, facing as in its file."""
+        """The second clip starts to the right of the first one's start, as it is seen, facing as in its file."""
         assert self.beside is not None
-        first, second = (self.moments(clip)[0].pose.body_pos[0] for clip in (self.clip, self.beside))
-        x, y, _ = self._placement.points(first) - second + _BESIDE
+        first, second = (self.moments(clip)[0].pose for clip in (self.clip, self.beside))
+        first = self._placement.pose(first)
+        camera = FollowCamera(load_skeleton(self.clips[self.clip].skeleton), aspect=1.0)
+        camera.follow(first, dt=0.0)
+        x, y, _ = first.body_pos[0] - second.body_pos[0] + _BESIDE * camera.right
         return Placement(shift=(float(x), float(y), 0.0))
 
     def _advance(self) -> None:

@@ -25,12 +25,13 @@ class LiveRollout:
     The first `rows` of env are shown side by side; what is asked for happens to all rows. A chosen skill holds until
     the episode ends, as in the released system: the next one asks for the skill of its clip.
 
-    Attributes: controls, playing, steps (control steps so far), resets (asked for so far).
+    Attributes: controls, playing, steps (control steps so far), resets (asked for so far), ghost (whether the
+    reference is shown).
     """
 
     def __init__(self, env: HOIVectorEnv, policy: Policy, controls: Controls, rows: int = 1, ghost: bool = False):
         self.controls, self.playing, self.steps, self.resets = controls, True, 0, 0
-        self._env, self._policy, self._rows, self._ghost = env, policy, range(rows), ghost
+        self._env, self._policy, self._rows, self.ghost = env, policy, range(rows), ghost
         self._wanted_steps = 0
         self._generator = torch.Generator().manual_seed(env.config.seed)
         self._places = [Placement(shift=place) for place in _side_by_side(rows)]
@@ -69,7 +70,7 @@ class LiveRollout:
 
     def run(self, viewer: Viewer) -> None:
         """Resets the environment and acts until the viewer is closed."""
-        viewer.begin(rollout_setup(self._env, 0, len(self._rows), self._ghost))
+        viewer.begin(rollout_setup(self._env, 0, len(self._rows), self.ghost))
         self._viewer = viewer
         with torch.no_grad():
             self.reset()
@@ -113,7 +114,7 @@ class LiveRollout:
 
     def _show(self, reward: torch.Tensor | None, terms: dict[str, torch.Tensor]) -> None:
         assert self._viewer is not None
-        moments = rollout_moments(self._env, self.steps, self._rows, reward, terms, self._ghost)
+        moments = rollout_moments(self._env, self.steps, self._rows, reward, terms, self.ghost)
         self._viewer.show([place.moment(each) for place, each in zip(self._places, moments, strict=True)])
 
 

@@ -40,11 +40,16 @@ class PlayPanel:
         self._follow = server.gui.add_checkbox("camera follows  (F)", True)
         figures = rollout.figures
         self._figure = server.gui.add_slider("humanoid", 1, max(figures, 2), 1, 1, visible=figures > 1)
+        self._reference = server.gui.add_checkbox("reference", True, visible=rollout.ghost)
         self._rewards: LivePlot | None = None
 
     @property
-    def followed(self) -> int | None:
-        return self._figure.value - 1 if self._follow.value else None
+    def ghosts(self) -> bool:
+        return self._reference.value
+
+    @property
+    def followed(self) -> Sequence[int]:
+        return (self._figure.value - 1,) if self._follow.value else ()
 
     def begin(self, setup: Setup) -> None:
         steps = round(_SECONDS / setup.dt)

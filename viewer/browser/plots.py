@@ -55,7 +55,7 @@ class LivePlot:
             return self._server.gui.add_uplot(
                 data,
                 tuple(series),
-                scales={"x": uplot.Scale(time=False, auto=True), "y": uplot.Scale(auto=False, range=(0.0, 1.0))},
+                scales={"x": uplot.Scale(time=False, auto=True), "y": uplot.Scale(auto=False, range=(0.0, 1.02))},
                 legend=uplot.Legend(show=True, live=False),
                 height=_HEIGHT,
             )

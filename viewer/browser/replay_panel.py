@@ -18,6 +18,8 @@ _MANY = 12  # links that are listed
 class ReplayPanel:
     """Clip, time and graph controls, and what there is to read of the present frame."""
 
+    ghosts = True
+
     def __init__(self, server: viser.ViserServer, session: ClipSession):
         self._session, self._server = session, server
         self._ask = session.controls.ask
@@ -40,8 +42,8 @@ class ReplayPanel:
         self._listen()
 
     @property
-    def followed(self) -> int | None:
-        return 0 if self._follow.value else None
+    def followed(self) -> Sequence[int]:
+        return (0, 1) if self._follow.value else ()
 
     @property
     def tracks(self) -> bool:

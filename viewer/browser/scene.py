@@ -56,6 +56,11 @@ class BrowserScene:
         for handle in self._tracks:
             handle.visible = visible
 
+    def show_ghosts(self, visible: bool) -> None:
+        """Whether the ghosts are drawn."""
+        for batch in self._ghosts:
+            batch.show(visible)
+
     def centre(self, point: np.ndarray) -> None:
         """Puts a point of the floor (2,) [m] under the middle of the view."""
         self._world.position = (-float(point[0]), -float(point[1]), 0.0)
@@ -112,6 +117,10 @@ class _Batch:
         if not np.array_equal(colours, self._colours):
             self._colours = colours
             self._handle.batched_colors = _linear(colours)
+
+    def show(self, visible: bool) -> None:
+        """Whether they are drawn."""
+        self._handle.visible = visible
 
     def remove(self) -> None:
         """Takes them off the scene."""

@@ -16,9 +16,9 @@ from viewer.browser.scene import BrowserScene
 from viewer.browser.server import close_server
 from viewer.pace import Pacer
 
-_FOLLOW = 0.15  # share of the way to the followed figure that the view goes in a step
+_FOLLOW = 0.15  # share of the way to the followed figures that the view goes in a step
 _JUMP = 1.0  # a figure that is farther from the view than this has been put somewhere else [m]
-_LOOK_AT, _DISTANCE, _ABOVE = (0.0, 0.0, 0.85), 3.2, 0.6  # [m]
+_LOOK_AT, _DISTANCE, _ABOVE = (0.0, 0.0, 0.8), 3.7, 0.7  # [m]
 _FIELD_OF_VIEW = math.radians(45.0)
 _REFRESH = 0.05  # between two refreshes of the panel [s]
 
@@ -27,12 +27,18 @@ class Panel(Protocol):
     """The side of a page: what the audience reads there and asks for."""
 
     @property
-    def followed(self) -> int | None:
-        """Figure that the view stays with; None leaves it where it is."""
+    def followed(self) -> Sequence[int]:
+        """Figures that the view stays with; none leaves it where it is."""
+        ...
 
     @property
     def tracks(self) -> bool:
         """Whether paths are drawn."""
+        ...
+
+    @property
+    def ghosts(self) -> bool:
+        """Whether ghosts are drawn."""
         ...
 
     def begin(self, setup: Setup) -> None:
@@ -53,6 +59,7 @@ class BrowserViewer(Viewer):
         self._scene = BrowserScene(server)
         self._pacer = Pacer(1.0)
         self._middle = np.full(2, np.inf)
+        self._moments: Sequence[Moment] = ()
         self._refreshed = 0.0
         self._skeleton: Skeleton | None = None
 
@@ -65,14 +72,16 @@ class BrowserViewer(Viewer):
     def show(self, moments: Sequence[Moment]) -> None:
         if not np.isfinite(self._middle).all():
             self._aim(moments[0].pose)
+        self._moments = moments
         self._scene.show(moments)
-        self._follow(moments)
+        self._follow()
         self._panel.note(moments)
         self._refresh()
         self._pacer.wait()
 
     def idle(self) -> None:
         self._pacer.rest()
+        self._follow()
         self._refresh()
 
     def close(self) -> None:
@@ -88,14 +97,13 @@ class BrowserViewer(Viewer):
         camera.position = (x - _DISTANCE * math.cos(turn), y - _DISTANCE * math.sin(turn), z + _ABOVE)
         camera.fov = _FIELD_OF_VIEW
 
-    def _follow(self, moments: Sequence[Moment]) -> None:
-        followed = self._panel.followed
-        if followed is None and np.isfinite(self._middle).all():
+    def _follow(self) -> None:
+        followed = self._panel.followed or () if np.isfinite(self._middle).all() else (0,)
+        roots = [self._moments[figure].pose.body_pos[0, :2] for figure in followed if figure < len(self._moments)]
+        if not roots:
             return
-        followed = followed or 0
-        root = moments[min(followed, len(moments) - 1)].pose.body_pos[0, :2]
-        away = root - self._middle
-        self._middle = root if not np.linalg.norm(away) < _JUMP else self._middle + _FOLLOW * away
+        away = np.mean(roots, axis=0) - self._middle
+        self._middle = self._middle + _FOLLOW * away if np.linalg.norm(away) < _JUMP else np.mean(roots, axis=0)
         self._scene.centre(self._middle)
 
     def _refresh(self) -> None:
@@ -103,4 +111,5 @@ class BrowserViewer(Viewer):
         if now - self._refreshed >= _REFRESH:
             self._refreshed = now
             self._scene.show_tracks(self._panel.tracks)
+            self._scene.show_ghosts(self._panel.ghosts)
             self._panel.refresh(self._pacer)

@@ -102,8 +102,8 @@ def fill(
 ) -> int:
     """Films every subject in every look and variant that the store lacks; returns the number of new films.
 
-    The draw of camera and colours depends on seed, subject, look and variant alone. progress: called with the
-    films done and their number.
+    Variant 0 is seen from the middle of the camera positions of its look. The draw of camera and colours depends on
+    seed, subject, look and variant alone. progress: called with the films done and their number.
     """
     wanted = [(subject, look, variant) for look in looks for variant in range(variants) for subject in subjects]
     new = 0
@@ -122,6 +122,7 @@ def _film(store: RenderStore, name: str, subject: Subject, look: Look, variant: 
     # Embodiments and colours are seen from the same places, so that these do not mix with what differs there.
     place = f"{subject.name}{'-side' * look.side}_{variant}"
     rng, camera_rng = (np.random.default_rng([seed, zlib.crc32(text.encode())]) for text in (name, place))
+    camera_rng = None if variant == 0 else camera_rng
     poses, dt = subject.poses[:: facts.stride], facts.stride / subject.fps
     taken = film(subject.skeleton, subject.objects, poses, look, rng, camera_rng, facts.size, dt)
     rendering = Rendering(

@@ -52,8 +52,8 @@ class Look:
             raise UserError(f"unknown look '{text}'; expected {expected}")
         return Look(found[1], *(bool(part) for part in found.groups()[1:]))
 
-    def draw(self, rng: np.random.Generator, camera_rng: np.random.Generator) -> tuple[Appearance, CameraChoice]:
-        """One appearance and camera of this look, each from its own random numbers."""
+    def draw(self, rng: np.random.Generator, camera_rng: np.random.Generator | None) -> tuple[Appearance, CameraChoice]:
+        """One appearance and camera of this look, each from its own random numbers; the middle camera for None."""
         appearance = EMBODIMENTS[self.embodiment]
         if self.random:
             appearance = jittered(random_colours(appearance, rng), rng)
@@ -66,7 +66,7 @@ def film(
     poses: Sequence[Pose],
     look: Look,
     rng: np.random.Generator,
-    camera_rng: np.random.Generator,
+    camera_rng: np.random.Generator | None,
     size: int,
     dt: float,
 ) -> Film:

@@ -18,6 +18,7 @@ _FARTHEST = 12.0
 # Around every body, along the axes [m].
 _FLESH = 0.15
 _USUAL_AZIMUTH, _USUAL_ELEVATION = 25.0, (-20.0, -6.0)
+_CLOSENESS = (0.9, 1.1)
 _UNSEEN_AZIMUTH, _UNSEEN_ELEVATION = (60.0, 120.0), (-40.0, -28.0)
 
 
@@ -34,15 +35,22 @@ class CameraChoice:
     closeness: float = 1.0
 
 
-def usual_camera(rng: np.random.Generator) -> CameraChoice:
-    """A draw of the positions from which pictures to learn from are taken."""
-    side = _USUAL_AZIMUTH
-    return CameraChoice(rng.uniform(-side, side), rng.uniform(*_USUAL_ELEVATION), rng.uniform(0.9, 1.1))
+def usual_camera(rng: np.random.Generator | None) -> CameraChoice:
+    """A draw of the positions from which pictures to learn from are taken; their middle for None."""
+    return _choice(rng, (-_USUAL_AZIMUTH, _USUAL_AZIMUTH), _USUAL_ELEVATION)
 
 
-def unseen_camera(rng: np.random.Generator) -> CameraChoice:
-    """A draw of positions far from all the usual ones: from the side and from higher up."""
-    return CameraChoice(rng.uniform(*_UNSEEN_AZIMUTH), rng.uniform(*_UNSEEN_ELEVATION), rng.uniform(0.9, 1.1))
+def unseen_camera(rng: np.random.Generator | None) -> CameraChoice:
+    """A draw of positions far from all the usual ones, from the side and from higher up; their middle for None."""
+    return _choice(rng, _UNSEEN_AZIMUTH, _UNSEEN_ELEVATION)
+
+
+def _choice(
+    rng: np.random.Generator | None, azimuth: tuple[float, float], elevation: tuple[float, float]
+) -> CameraChoice:
+    if rng is None:
+        return CameraChoice(sum(azimuth) / 2, sum(elevation) / 2)
+    return CameraChoice(rng.uniform(*azimuth), rng.uniform(*elevation), rng.uniform(*_CLOSENESS))
 
 
 def static_view(

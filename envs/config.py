@@ -41,7 +41,7 @@ class StartConfig:
     """How much clips and start frames with low reward are favoured, 0 .. 1 (adaptive trajectory sampling)."""
     adaptive_frames: bool = True
     """Whether `adaptive` weights start frames too, and not only clips."""
-    adaptive_cap: float = 10.0
+    adaptive_cap: float = 5.0
     """How many times as often as evenly `adaptive` may draw a start frame of a clip; 0 is no limit, as published."""
 
     def __post_init__(self) -> None:

@@ -109,7 +109,7 @@ def test_the_cap_is_a_setting(make_env, library: MotionLibrary) -> None:
     for frame in [frame for frame in range(2, 39) if frame != 7]:
         _record(sampler, _rows(library, 0, frame), reward=0.9)
     of_clip = sampler.weights[:40] / sampler.weights[:40].sum()
-    assert abs(float(of_clip[7]) - 10.0 / 37.0) < 1e-5
+    assert abs(float(of_clip[7]) - 5.0 / 37.0) < 1e-5
     with pytest.raises(UserError, match=r"start.adaptive_cap 0.5: expected 1 or more, or 0 for no limit"):
         StartConfig(adaptive_cap=0.5)
 

@@ -232,6 +232,9 @@ def test_play_takes_the_environment_of_the_run(tmp_path: Path):
         assert (played.steps, played.checkpoint) == (9, path)
     with pytest.raises(UserError, match="no config.yaml in it or above it"):
         play.parse(["--checkpoint", str(tmp_path.parent)])
+    for given in ("2", "-1"):
+        with pytest.raises(UserError, match="throw_every"):
+            play.parse(["--checkpoint", str(path), "--throw_every", given])
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CFG / "recipes").glob("*.yaml")))

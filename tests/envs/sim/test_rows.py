@@ -29,6 +29,17 @@ def test_write_one_number() -> None:
     assert buffer.tolist() == [-1, 1, 2, -1]
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["named", "every row named, some masked out"])
+def test_write_one_of_several_in_each_selected_row(masked: bool) -> None:
+    rows = Rows(torch.arange(4), SELECTED) if masked else Rows.of(SELECTED)
+    buffer = torch.zeros(4, 2, 3, dtype=torch.float64)
+    which = torch.tensor([1, 0, 0, 0])[rows.index]
+    values = torch.arange(1.0, 5.0)[rows.index, None].expand(-1, 3)
+    rows.write_one(buffer, which, values)
+    assert buffer[..., 0].tolist() == [[0, 1], [0, 0], [0, 0], [4, 0]]
+    assert torch.equal(buffer[..., 0], buffer[..., 2])
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_rows_are_written_through_a_mask() -> None:
     rows = Rows.of(SELECTED.cuda())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from commands.config_parser import ConfigParser
+from commands.layers import CFG, read_layer, restrict
 from commands.run_folder import env_layer
 from envs.config import EnvConfig
 from motions.errors import UserError
@@ -89,7 +90,9 @@ def _rollouts(config: RenderConfig):
     from viewer.films import rollout_subjects
 
     checkpoint = Path(config.checkpoint)
-    of_run = ConfigParser("run.py uniskill render", _Run).resolve([env_layer(checkpoint)], [])
+    of_run = ConfigParser("run.py uniskill render", _Run).resolve(
+        [env_layer(checkpoint), restrict(read_layer(CFG / "play.yaml"), ["env"])], []
+    )
     env_config = replace(of_run.env, num_envs=config.rows, seed=config.seed)
     with contextlib.closing(make_env(env_config)) as env:
         size = flatdim(env.single_observation_space)

@@ -65,12 +65,16 @@ def test_an_unknown_look_is_one_line(text: str):
         Look.parse(text)
 
 
-def test_rollouts_are_cut_at_resets():
+def test_rollouts_are_cut_at_resets(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("viewer.films._SHORTEST", 0.1)
     env = make_env(EnvConfig(num_envs=2))
-    subjects = list(rollout_subjects(env, lambda _: torch.zeros(2, env.single_action_space.shape[0]), 90, 60.0))
+    subjects = list(rollout_subjects(env, lambda _: torch.zeros(2, env.single_action_space.shape[0]), 60, 60.0))
     env.close()
-    assert all(len(one.poses) >= 60 for one in subjects)
-    assert all(one.first_row == -1 for one in subjects)
+    # Limp bodies fail several times in a second.
+    assert len(subjects) >= 3
+    assert len({one.name for one in subjects}) == len(subjects)
     for one in subjects:
+        assert len(one.poses) >= 6
+        assert one.first_row == -1
         steps = [np.linalg.norm(b.body_pos[0] - a.body_pos[0]) for a, b in zip(one.poses, one.poses[1:], strict=False)]
         assert max(steps) < 0.3

@@ -15,7 +15,8 @@ from conditioners.uniskill.guidance import guidance_masks, sample, scheduler
 from motions.errors import UserError
 
 try:
-    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 except ImportError:
     raise UserError("this forward model needs diffusers: pip install hoigym[uniskill]") from None
 
@@ -127,17 +128,17 @@ def make_autoencoder(
 ) -> AutoencoderKL:
     """The autoencoder with new weights; by default as Stable Diffusion 1.x has it."""
     return AutoencoderKL(
-        block_out_channels=channels,
+        block_out_channels=channels,  # pyright: ignore[reportArgumentType]
         layers_per_block=layers_per_block,
         norm_num_groups=norm_groups,
         latent_channels=_LATENT_CHANNELS,
-        down_block_types=("DownEncoderBlock2D",) * len(channels),
-        up_block_types=("UpDecoderBlock2D",) * len(channels),
+        down_block_types=("DownEncoderBlock2D",) * len(channels),  # pyright: ignore[reportArgumentType]
+        up_block_types=("UpDecoderBlock2D",) * len(channels),  # pyright: ignore[reportArgumentType]
         scaling_factor=SCALING,
     )
 
 
-def load_autoencoder(source: str) -> nn.Module:
+def load_autoencoder(source: str) -> AutoencoderKL:
     """A frozen autoencoder from a folder (itself or its `vae`) or a hub id. Raises UserError where it is not there."""
     subfolder = "vae" if not Path(source).is_dir() or (Path(source) / "vae").is_dir() else None
     try:

@@ -63,7 +63,7 @@ class Extractor:
         digest.update(repr(facts).encode())
         for array in (rgb, depth):
             if array is not None:
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def _tokens(self, rgb: np.ndarray, depth: np.ndarray | None, part: slice) -> Tensor:

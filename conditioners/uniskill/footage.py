@@ -111,8 +111,7 @@ def read_video(path: Path, indices: Sequence[int] | None = None) -> np.ndarray:
     try:
         if indices is None:
             return np.stack(list(iio.imiter(path, plugin="FFMPEG")))
-        with iio.imopen(path, "r", plugin="FFMPEG") as file:
-            return np.stack([file.read(index=index) for index in indices])
+        return np.stack([iio.imread(path, index=index, plugin="FFMPEG") for index in indices])
     except (OSError, ValueError, IndexError, RuntimeError) as error:
         raise UserError(f"{path}: cannot be read as a video ({_first_line(error)})") from None
 

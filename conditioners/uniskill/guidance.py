@@ -12,7 +12,8 @@ from torch import Tensor
 from motions.errors import UserError
 
 try:
-    from diffusers import DDIMScheduler, DDPMScheduler
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 except ImportError:
     raise UserError("this forward model needs diffusers: pip install hoigym[uniskill]") from None
 

@@ -14,7 +14,7 @@ from conditioners.uniskill.policy_network import NoisePredictor
 from motions.errors import UserError
 
 try:
-    from diffusers import DDIMScheduler
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 except ImportError:
     raise UserError("the diffusion policy needs diffusers: pip install hoigym[uniskill]") from None
 

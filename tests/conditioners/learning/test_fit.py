@@ -62,7 +62,7 @@ def test_validation_sees_the_averaged_weights_and_training_keeps_its_own(tmp_pat
     fit(learner, ToyData(), tmp_path, QUICK)
     checkpoint = load_latest(tmp_path)[0]
     assert torch.equal(learner.validated_with[-1], checkpoint.tensors["ema.0.weight"])
-    assert torch.equal(learner.module[0].weight, checkpoint.tensors["model.0.weight"])
+    assert torch.equal(learner.module.get_parameter("0.weight"), checkpoint.tensors["model.0.weight"])
     assert not torch.equal(checkpoint.tensors["ema.0.weight"], checkpoint.tensors["model.0.weight"])
     assert torch.equal(trained_weights(checkpoint)["0.weight"], checkpoint.tensors["ema.0.weight"])
 

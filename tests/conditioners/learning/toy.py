@@ -45,5 +45,6 @@ class ToyLearner:
 
     def validate(self, step: int) -> Mapping[str, float | np.ndarray]:
         assert not self.module.training
-        self.validated_with.append(self.module[0].weight.clone())
-        return {"weight": float(self.module[0].weight.mean()), "picture": np.full((4, 6, 3), step, np.uint8)}
+        weight = self.module.get_parameter("0.weight")
+        self.validated_with.append(weight.detach().clone())
+        return {"weight": float(weight.mean()), "picture": np.full((4, 6, 3), step, np.uint8)}

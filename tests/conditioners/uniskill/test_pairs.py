@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from motions.errors import UserError
 from tests.conditioners.uniskill.films import square_store, video
 
 
-def counted(path: Path, indices: list[int]) -> np.ndarray:
+def counted(path: Path, indices: Sequence[int]) -> np.ndarray:
     """Frame t is all t."""
     return np.stack([np.full((16, 16, 3), index, np.uint8) for index in indices])
 

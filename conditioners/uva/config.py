@@ -97,6 +97,9 @@ class UVAConfig:
     inputs: InputsConfig = field(default_factory=InputsConfig)
     temperature: float = 0.95
     """Factor on the noise of every denoising step."""
+    video_limit: float = 0.0
+    """Largest size of a guessed latent while a video is sampled; 0 for any, as published. Without a limit the first of
+    few denoising steps multiplies the error of a model that is not well trained by thousands."""
     shift_action: bool = True
     """True: the first predicted action belongs to the newest observation. False: to the step after it."""
     random_history: bool = False

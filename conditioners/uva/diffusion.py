@@ -68,17 +68,17 @@ class Diffusion(nn.Module):
         keep, add, *_ = self._at(step)
         return keep * clean + add * noise
 
-    def reverse(self, output: Tensor, noisy: Tensor, step: Tensor, clip: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def reverse(self, output: Tensor, noisy: Tensor, step: Tensor, limit: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and log variance of the step before, and the clean values guessed, each (N, C).
 
-        output (N, 2 C), noisy (N, C), step (N,). clip: keep the guess in [-1, 1].
+        output (N, 2 C), noisy (N, C), step (N,). limit: largest size of a guess; 0 for any.
         """
         _, _, grow, part, toward_clean, toward_noisy, log_beta, log_least = self._at(step)
         noise, fraction = output.chunk(2, dim=1)
         log_variance = torch.lerp(log_least, log_beta, (fraction + 1.0) / 2.0)
         clean = grow * noisy - part * noise
-        if clip:
-            clean = clean.clamp(-1.0, 1.0)
+        if limit:
+            clean = clean.clamp(-limit, limit)
         return toward_clean * clean + toward_noisy * noisy, log_variance, clean
 
     def loss(self, output: Tensor, clean: Tensor, noise: Tensor, noisy: Tensor, step: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class Diffusion(nn.Module):
         *_, toward_clean, toward_noisy, _, log_least = self._at(step)
         guess, fraction = output.chunk(2, dim=1)
         frozen = torch.cat([guess.detach(), fraction], dim=1)
-        mean, log_variance, _ = self.reverse(frozen, noisy, step, clip=False)
+        mean, log_variance, _ = self.reverse(frozen, noisy, step)
         true_mean = toward_clean * clean + toward_noisy * noisy
         divergence = _gaussian_divergence(true_mean, log_least, mean, log_variance)
         bound = torch.where((step == 0)[:, None], _discrete_surprise(clean, mean, log_variance), divergence)

@@ -11,14 +11,14 @@ from conditioners.uva.head_network import DenoisingMLP
 class DiffusionHead(nn.Module):
     """Values of `channels` numbers, each diffused for itself given a condition of `condition` numbers.
 
-    clip: whether guesses stay in [-1, 1] while sampling.
+    limit: largest size of a guess while sampling; 0 for any.
     """
 
-    def __init__(self, channels: int, condition: int, config: HeadConfig, clip: bool) -> None:
+    def __init__(self, channels: int, condition: int, config: HeadConfig, limit: float) -> None:
         super().__init__()
         self.net = DenoisingMLP(channels, condition, config.width, config.depth)
         self.channels = channels
-        self.clip = clip
+        self.limit = limit
         self._training_chain = Diffusion()
         self.chain = Diffusion(config.steps)
 
@@ -39,7 +39,7 @@ class DiffusionHead(nn.Module):
         for index in reversed(range(len(self.chain))):
             step = self.chain.original.new_full((len(value),), index)
             output = self.net(value, self.chain.original[step], condition)
-            value, log_variance, _ = self.chain.reverse(output, value, step, self.clip)
+            value, log_variance, _ = self.chain.reverse(output, value, step, self.limit)
             if index and temperature:
                 value = value + (0.5 * log_variance).exp() * draws.normal(*value.shape) * temperature
         return value
@@ -49,7 +49,7 @@ class ChunkHead(DiffusionHead):
     """A chunk of 16 values, such as actions, out of the latents of all frames."""
 
     def __init__(self, channels: int, condition: int, config: HeadConfig) -> None:
-        super().__init__(channels, condition, config, clip=True)
+        super().__init__(channels, condition, config, limit=1.0)
         width = condition
         self.conv = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(POOLED))
         self.fc = nn.Sequential(nn.Linear(width * POOLED**2, width), nn.ReLU(), nn.Linear(width, width))

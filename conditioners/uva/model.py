@@ -169,9 +169,9 @@ class UVAModel(nn.Module):
     def _add_heads(self) -> None:
         config, inputs, width = self.config, self.config.inputs, self.config.trunk.width
         channels = config.autoencoder.channels
-        self.diffloss = DiffusionHead(channels, width, config.video_head, clip=False)
+        self.diffloss = DiffusionHead(channels, width, config.video_head, config.video_limit)
         if inputs.predict_wrist:
-            self.diffloss_wrist = DiffusionHead(channels, width, config.video_head, clip=False)
+            self.diffloss_wrist = DiffusionHead(channels, width, config.video_head, config.video_limit)
         if inputs.predict_action:
             self.diffactloss = ChunkHead(inputs.action_dim, width, config.action_head)
             if inputs.predict_proprioception:

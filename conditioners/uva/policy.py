@@ -51,12 +51,13 @@ class UVAPolicy(nn.Module):
         the same, bit for bit, with and without. The model should be in evaluation mode.
         Raises UVAError where an observation is missing.
         """
+        if not self.config.inputs.predict_action:
+            raise UVAError("this UVA model has no action head: it is the first stage of training")
         draws = Draws(generator)
         given = self._observed(obs, draws)
         mode = "video_model" if decode_video else "policy_model"
         result = sample(self.model, given, mode, draws, iterations=iterations, temperature=self.config.temperature)
-        if result.action is None:
-            raise UVAError("this UVA model has no action head: it is the first stage of training")
+        assert result.action is not None
         action = self.normalizer.restore("action", result.action) if self._scaled("action") else result.action
         video = None if result.video is None else self.decode(result.video)
         return {"action": action[:, : self.config.execute], "action_pred": action, "video": video}

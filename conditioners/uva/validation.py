@@ -58,9 +58,8 @@ def action_errors(policy: UVAPolicy, given: ModelInput, mode: Mode) -> Errors:
 
 
 def predict_video(policy: UVAPolicy, given: ModelInput, mode: Mode) -> Tensor:
-    """Predicted future latent frames (B, 4, C, h, w)."""
-    temperature = policy.config.temperature
-    found = sample(policy.model, given, mode, _draws(policy), iterations=_ITERATIONS, temperature=temperature)
+    """Predicted future latent frames (B, 4, C, h, w), sampled at temperature 0."""
+    found = sample(policy.model, given, mode, _draws(policy), iterations=_ITERATIONS, temperature=0.0)
     assert found.video is not None
     return found.video
 

@@ -19,7 +19,7 @@ def test_tables_are_the_published(shared: Path):
     chain = Diffusion(100)
     zero, one = torch.zeros(100, 1), torch.ones(100, 1)
     # Where the variance lies at its lower bound, its logarithm is that of the posterior.
-    least = chain.reverse(torch.cat([zero, -one], 1), zero, torch.arange(100), clip=False)[1]
+    least = chain.reverse(torch.cat([zero, -one], 1), zero, torch.arange(100))[1]
     torch.testing.assert_close(least[:, 0].double(), tables["post_logvar100"], rtol=1e-6, atol=1e-6)
 
 
@@ -42,7 +42,7 @@ def test_a_chain_agrees_with_diffusers():
         state = generator.get_state()
         theirs = scheduler.step(output, int(chain.original[index]), value, generator=generator).prev_sample
         generator.set_state(state)
-        mean, log_variance, _ = chain.reverse(output, value, torch.full((32,), index), clip=True)
+        mean, log_variance, _ = chain.reverse(output, value, torch.full((32,), index), 1.0)
         ours = mean + (0.5 * log_variance).exp() * torch.randn(32, 3, generator=generator)
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-4)
         value = ours
@@ -65,7 +65,7 @@ def test_single_steps_are_the_published(shared: Path, name: str):
         for index in steps[f"{key}_t"].tolist():
             step = torch.full((len(x),), index)
             output = head.net(x, head.chain.original[step], condition)
-            mean, log_variance, clean = head.chain.reverse(output, x, step, head.clip)
+            mean, log_variance, clean = head.chain.reverse(output, x, step, head.limit)
             loose = 1e-2 if index >= 98 else 1e-4
             assert relative(mean, steps[f"{key}_t{index}_mean"]) < loose, (key, index)
             assert relative(log_variance, steps[f"{key}_t{index}_log_variance"]) < 1e-5, (key, index)

@@ -6,7 +6,7 @@ ground changes nothing. Formulas: SkillMimic (arXiv 2408.15270) and SkillMimic-V
 proprioception and object state.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,19 @@ from motions.rotations import heading, tan_norm
 NUM_FINGERTIPS = 10
 OBJECT_WIDTH = 15
 _OBJECT_PARTS = {"pos": 3, "rot": 6, "lin_vel": 3, "ang_vel": 3}
+
+
+class Turn(NamedTuple):
+    """Cosine and sine (N, 1) of a heading."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+def heading_turn(root_quat: Tensor) -> Turn:
+    """Heading of roots (N, 4) wxyz, for blocks that shall not each compute it."""
+    yaw = heading(root_quat)[:, None]
+    return Turn(torch.cos(yaw), torch.sin(yaw))
 
 
 def humanoid_width(num_bodies: int) -> int:
@@ -60,6 +73,7 @@ def humanoid_observation(
     body_ang_vel: Tensor,
     fingertip_force: Tensor,
     force_frame: Literal["heading", "world"] = "heading",
+    turn: Turn | None = None,
 ) -> Tensor:
     """The humanoid block.
 
@@ -75,6 +89,7 @@ def humanoid_observation(
         body_ang_vel: (N, B, 3) world [rad/s].
         fingertip_force: (N, 10, 3) net contact force, world [N].
         force_frame: "world" leaves the forces unturned, as the released policies had them.
+        turn: the root's, computed here when left out.
 
     Returns:
         (N, 15 B + 28).
@@ -89,7 +104,7 @@ def humanoid_observation(
     )
     block = torch.cat([part.flatten(1) for part in parts], dim=1)
     turned = block[:, 1:] if force_frame == "heading" else block[:, 1 : -3 * NUM_FINGERTIPS]
-    turn_into_heading(turned, body_quat[:, 0])
+    _turn(turned, turn or heading_turn(body_quat[:, 0]))
     return block
 
 
@@ -101,6 +116,7 @@ def object_observation(
     object_lin_vel: Tensor,
     object_ang_vel: Tensor,
     slots: int | None = None,
+    turn: Turn | None = None,
 ) -> Tensor:
     """The object block, 15 numbers a slot.
 
@@ -114,6 +130,7 @@ def object_observation(
         object_quat: (N, K, 4) wxyz, world.
         slots: room for this many objects, zeros where there are fewer, so that a task without a ball keeps
             the width of one with it; K when left out.
+        turn: the root's, computed here when left out.
 
     Returns:
         (N, 15 slots).
@@ -128,7 +145,7 @@ def object_observation(
     beside = torch.cat((root_pos[:, :2], torch.zeros_like(root_pos[:, 2:])), dim=1)[:, None]
     parts = (object_pos - beside, tan_norm(object_quat), object_lin_vel, object_ang_vel)
     block = torch.cat(parts, dim=2).flatten(1)
-    turn_into_heading(block, root_quat)
+    _turn(block, turn or heading_turn(root_quat))
     return torch.nn.functional.pad(block, (0, OBJECT_WIDTH * (slots - objects)))
 
 
@@ -137,8 +154,11 @@ def turn_into_heading(vectors: Tensor, root_quat: Tensor) -> None:
 
     Number by number and not as a matrix product, which a GPU may round to ten bits (TF32).
     """
-    yaw = heading(root_quat)[:, None]
-    cos, sin = torch.cos(yaw), torch.sin(yaw)
+    _turn(vectors, heading_turn(root_quat))
+
+
+def _turn(vectors: Tensor, turn: Turn) -> None:
+    cos, sin = turn
     x, y = vectors[:, 0::3], vectors[:, 1::3]
     ahead, left = torch.addcmul(cos * x, sin, y), torch.addcmul(cos * y, -sin, x)
     x.copy_(ahead)

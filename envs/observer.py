@@ -5,8 +5,8 @@ from torch import Tensor
 
 from conditioners.base import ConditionQuery, SkillConditioner
 from envs.config import EnvConfig
-from envs.observation import OBJECT_WIDTH, humanoid_observation, humanoid_width, object_observation
-from envs.sim.base import Simulator
+from envs.observation import OBJECT_WIDTH, heading_turn, humanoid_observation, humanoid_width, object_observation
+from envs.sim.base import SimState, Simulator
 from envs.sim.rows import Rows
 from hist_encoder.buffer import HistoryBuffer
 from hist_encoder.checkpoint import load_encoder
@@ -38,28 +38,32 @@ class Observer:
             self.width += self._history.embedding.shape[1]
 
     def __call__(self, index: Tensor, query: ConditionQuery) -> Tensor:
-        """Observations of the rows index (R,), whose condition is asked for by query (R rows)."""
-        state = self._state
+        """Observations of the rows index (R,), whose condition is asked for by query (R rows); N rows are all."""
+        everyone = len(index) == len(self._state.root_pos)
+        state = self._state if everyone else _Selected(self._state, index)
+        turn = heading_turn(state.root_quat)
         humanoid = humanoid_observation(
-            state.body_pos[index],
-            state.body_quat[index],
-            state.body_lin_vel[index],
-            state.body_ang_vel[index],
-            state.body_force[index][:, self._fingertips],
+            state.body_pos,
+            state.body_quat,
+            state.body_lin_vel,
+            state.body_ang_vel,
+            state.body_force[:, self._fingertips],
             self._config.force_frame,
+            turn,
         )
         objects = object_observation(
-            state.root_pos[index],
-            state.root_quat[index],
-            state.object_pos[index],
-            state.object_quat[index],
-            state.object_lin_vel[index],
-            state.object_ang_vel[index],
+            state.root_pos,
+            state.root_quat,
+            state.object_pos,
+            state.object_quat,
+            state.object_lin_vel,
+            state.object_ang_vel,
             slots=self._config.object_slots,
+            turn=turn,
         )
         blocks = [humanoid, objects, self._conditioner(query)]
         if self._history is not None:
-            blocks.append(self._history.embedding[index])
+            blocks.append(self._history.embedding if everyone else self._history.embedding[index])
         return torch.cat(blocks, dim=1)
 
     def restart(self, rows: Rows, row: Tensor) -> None:
@@ -93,3 +97,13 @@ class Observer:
         """Continues with the history of an observer of the same configuration."""
         if self._history is not None:
             self._history.load_state_dict(state)
+
+
+class _Selected:
+    """Rows of a state, taken when asked for."""
+
+    def __init__(self, state: SimState, index: Tensor) -> None:
+        self._state, self._index = state, index
+
+    def __getattr__(self, name: str) -> Tensor:
+        return getattr(self._state, name)[self._index]

@@ -147,10 +147,10 @@ class RewardFunction:
         errors = _errors(state, reference, contacts, previous_joint_vel, key_bodies, joints, rotation_difference)
         absent = 1.0 if self.combine == "product" else 0.0
         terms = _terms(errors, weights, object_free, absent)
-        total = torch.full_like(state.root_pos[:, 0], absent)
-        for term in terms.values():
-            total = total * term if self.combine == "product" else total + term
-        return Reward(total, terms)
+        if not terms:
+            return Reward(torch.full_like(state.root_pos[:, 0], absent), {})
+        stacked = torch.stack(list(terms.values()))
+        return Reward(stacked.prod(0) if self.combine == "product" else stacked.sum(0), terms)
 
     def share(self, reward: Tensor, terms: Mapping[str, Tensor], object_free: Tensor) -> Tensor:
         """Rewards (N,) with these terms as a share of the best one: 1, or for a sum the number of terms that count.
@@ -184,12 +184,17 @@ def _terms(
     errors: Mapping[str, Callable[[], Tensor]], weights: RewardWeights, object_free: Tensor, absent: float
 ) -> dict[str, Tensor]:
     """exp(-weight * error) where there is a weight; `absent` in rows without an object."""
-    terms = {}
-    for name, weight in asdict(weights).items():
-        if weight and name in errors:
-            term = torch.exp(-weight * errors[name]())
-            terms[f"r_{name}"] = term if name in _BODY_TERMS else term.masked_fill(object_free, absent)
-    return terms
+    used = {name: weight for name, weight in asdict(weights).items() if weight and name in errors}
+    if not used:
+        return {}
+    # All at once: on a GPU many small operations cost more than one large one.
+    table = torch.stack([-weight * errors[name]() for name, weight in used.items()]).exp_()
+    # RewardWeights lists the terms of objects one after the other.
+    of_objects = [place for place, name in enumerate(used) if name not in _BODY_TERMS]
+    if of_objects:
+        first, last = of_objects[0], of_objects[-1]
+        table[first : last + 1].masked_fill_(object_free, absent)
+    return {f"r_{name}": term for name, term in zip(used, table, strict=True)}
 
 
 def _errors(

@@ -134,10 +134,11 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             self._last_frames.record(targets)
         self.sim.step(targets)
         self.progress += 1
-        reference = self.reference()
+        row = self._frame_ahead(0)
+        reference = self.library.reference(row)
         end = self._episode_end(reference)
-        reward, terms = self._rewards(reference)
-        final_obs = self._observe(self._all_rows)
+        reward, terms = self._rewards(reference, self.library.valid[row])
+        final_obs = self._observe(self._all_rows, row)
         done = end.terminated | end.truncated
         diverged = state.diverged.clone()
         if self._last_frames is not None:
@@ -263,8 +264,11 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         if self._motion is not None:
             self._motion.restart(rows, followed)
 
-    def _rewards(self, reference: Frames) -> tuple[Tensor, dict[str, Tensor]]:
-        """Reward (N,) and its terms; nothing for worlds that diverged, the average for steps without a reference."""
+    def _rewards(self, reference: Frames, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Reward (N,) and its terms; nothing for worlds that diverged, the average for steps without a reference.
+
+        valid: (N,) bool, whether the reference frame is there.
+        """
         state, config = self.sim.state, self.config.reward
         total, terms = self._reward(
             state,
@@ -277,12 +281,12 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             weights=config.weights,
             rotation_difference=config.rotation_difference,
         )
-        total = total.masked_fill(state.diverged, 0.0)
-        masked = (self.progress <= self.wait) | ~self.library.valid[self._frame_ahead(0)]
+        total, *kept = torch.stack((total, *terms.values())).masked_fill(state.diverged, 0.0)
+        masked = (self.progress <= self.wait) | ~valid
         self._returns += total.masked_fill(masked, 0.0)
         self._rewarded_steps += ~masked
         reward = masked_reward(total, masked, self.clip, self.library.num_clips)
-        return reward, {name: term.masked_fill(state.diverged, 0.0) for name, term in terms.items()}
+        return reward, dict(zip(terms, kept, strict=True))
 
     def _frame_ahead(self, steps: int | Tensor) -> Tensor:
         """Library row (N,) that each row should be in after some more steps."""
@@ -318,17 +322,17 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             diverged=state.diverged,
         )
 
-    def _observe(self, index: Tensor) -> Tensor:
-        """Observation (R, O) of the rows index (R,)."""
-        held = self.progress % self._conditioner.hold_steps
-        query = ConditionQuery(
-            self.skill[index],
-            self._frame_ahead(-held)[index],
-            (self.progress - held)[index],
-            self.variant[index],
-            index,
-        )
-        return self._observer(index, query)
+    def _observe(self, index: Tensor, row: Tensor | None = None) -> Tensor:
+        """Observation (R, O) of the rows index (R,). row: (N,) that each should be in now, where known."""
+        held: int | Tensor = 0
+        if self._conditioner.hold_steps > 1:
+            held, row = self.progress % self._conditioner.hold_steps, None
+        row = self._frame_ahead(-held) if row is None else row
+        asked = [self.skill, row, self.progress - held, self.variant]
+        if len(index) < self.num_envs:
+            asked = [value[index] for value in asked]
+        skill, frame, step, variant = asked
+        return self._observer(index, ConditionQuery(skill, frame, step, variant, index))
 
     def _set_spaces(self) -> None:
         actions = 3 * self.scene.skeleton.num_joints

@@ -102,14 +102,16 @@ def heading_inverse(q: Tensor) -> Tensor:
 def tan_norm(q: Tensor) -> Tensor:
     """Six-number rotation feature: images of the x axis and of the z axis, (..., 4) -> (..., 6)."""
     w, x, y, z = q.unbind(-1)
+    w2, x2, y2, z2 = (2.0 * q).unbind(-1)
+    yy, xz, wy = y2 * y, x2 * z, w2 * y
     return torch.stack(
         (
-            1 - 2 * (y * y + z * z),
-            2 * (x * y + w * z),
-            2 * (x * z - w * y),
-            2 * (x * z + w * y),
-            2 * (y * z - w * x),
-            1 - 2 * (x * x + y * y),
+            1 - (yy + z2 * z),
+            x2 * y + w2 * z,
+            xz - wy,
+            xz + wy,
+            y2 * z - w2 * x,
+            1 - (x2 * x + yy),
         ),
         dim=-1,
     )

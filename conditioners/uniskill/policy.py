@@ -20,6 +20,8 @@ except ImportError:
 
 _STEPS = 100
 _LEAST_SCALE = 1e-3
+# Share of the data outside of -1 .. 1 at either end of a component.
+_OUTSIDE = 0.01
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,29 @@ class SkillPolicy(nn.Module):
         for name, width in (("obs", sizes.observation), ("skill", sizes.skill)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_scale", torch.ones(width))
+        width = config.components or sizes.action
+        self.register_buffer("action_mean", torch.zeros(sizes.action))
+        self.register_buffer("action_basis", torch.eye(width, sizes.action))
         self.obs_encoder = nn.Sequential(
             nn.Linear(sizes.observation, 4 * config.encoded), nn.Mish(), nn.Linear(4 * config.encoded, config.encoded)
         )
         condition = config.observations * config.encoded + sizes.skill
-        self.noise_pred_net = NoisePredictor(sizes.action, condition, config.step_width, config.widths)
+        self.noise_pred_net = NoisePredictor(width, condition, config.step_width, config.widths)
         self._noise = noise_schedule()
 
-    def standardise(self, obs: Tensor, skills: Tensor) -> None:
-        """Takes mean and scale of observations (N, O) and skill vectors (M, Z)."""
+    def standardise(self, obs: Tensor, skills: Tensor, actions: Tensor) -> None:
+        """Takes mean and scale of observations (N, O) and z (M, Z), and the components of actions (N, A)."""
         for name, values in (("obs", obs), ("skill", skills)):
             self.get_buffer(f"{name}_mean").copy_(values.mean(0))
             self.get_buffer(f"{name}_scale").copy_(values.std(0).clamp_min(_LEAST_SCALE))
+        if not self.config.components:
+            return
+        mean = actions.mean(0)
+        directions = torch.linalg.svd(actions - mean, full_matrices=False)[2][: self.config.components]
+        low, high = torch.quantile((actions - mean) @ directions.T, torch.tensor([_OUTSIDE, 1 - _OUTSIDE]), 0)
+        reach = torch.maximum(low.abs(), high.abs()).clamp_min(_LEAST_SCALE)
+        self.get_buffer("action_mean").copy_(mean)
+        self.get_buffer("action_basis").copy_(directions * reach[:, None])
 
     def loss(self, obs: Tensor, skill: Tensor, actions: Tensor, generator: torch.Generator) -> Tensor:
         """Mean squared error of the predicted noise.
@@ -60,8 +73,9 @@ class SkillPolicy(nn.Module):
         """
         batch, device = len(obs), obs.device
         step = torch.randint(_STEPS, (batch,), generator=generator, device=device)
-        noise = torch.randn(actions.shape, generator=generator, device=device)
-        noisy = self._noise.add_noise(actions, noise, step)  # pyright: ignore[reportArgumentType]
+        wanted = self.components(actions)
+        noise = torch.randn(wanted.shape, generator=generator, device=device)
+        noisy = self._noise.add_noise(wanted, noise, step)  # pyright: ignore[reportArgumentType]
         return functional.mse_loss(self.noise_pred_net(noisy, step, self._condition(obs, skill)), noise)
 
     @torch.no_grad()
@@ -70,13 +84,20 @@ class SkillPolicy(nn.Module):
         config, steps = self.config, noise_schedule()
         steps.set_timesteps(config.inference_steps, device=obs.device)
         condition = self._condition(obs, skill)
-        shape = (len(obs), config.horizon, self.sizes.action)
+        shape = (len(obs), config.horizon, len(self.get_buffer("action_basis")))
         chunk = torch.randn(shape, generator=generator, device=obs.device)
         for step in steps.timesteps:
             noise = self.noise_pred_net(chunk, step.expand(len(obs)), condition)
             chunk = steps.step(noise, step, chunk).prev_sample  # pyright: ignore
         first = config.observations - 1
-        return chunk[:, first : first + config.executed].clamp(-1, 1)
+        mean, basis = self.get_buffer("action_mean"), self.get_buffer("action_basis")
+        return (chunk[:, first : first + config.executed] @ basis + mean).clamp(-1, 1)
+
+    def components(self, actions: Tensor) -> Tensor:
+        """Actions (..., A) as the network has them, (..., C)."""
+        basis = self.get_buffer("action_basis")
+        lengths = basis.square().sum(1)
+        return ((actions - self.get_buffer("action_mean")) @ basis.T / lengths).clamp(-1, 1)
 
     def _condition(self, obs: Tensor, skill: Tensor) -> Tensor:
         standard = (obs - self.get_buffer("obs_mean")) / self.get_buffer("obs_scale")

@@ -19,6 +19,9 @@ class PolicyConfig:
     """Numbers to which an observation is brought first."""
     widths: tuple[int, ...] = (256, 512, 1024)
     step_width: int = 256
+    components: int = 0
+    """Principal components that stand for the actions, scaled to -1 .. 1; the actions themselves where 0. The noise of
+    many joints does not pass through a narrow network."""
     inference_steps: int = 10
     """Steps in which noise is removed; in training there are 100."""
 
@@ -31,7 +34,7 @@ class PolicyTraining:
     """File of `uniskill record`."""
     table: str = ""
     """Table of `uniskill extract` for the same clips."""
-    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(widths=(64, 128, 256), step_width=64))
+    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(widths=(64, 128), step_width=64, components=24))
     fit: FitConfig = field(
         default_factory=lambda: FitConfig(steps=5000, batch_size=64, validate_every=500, save_every=500, ema=True)
     )

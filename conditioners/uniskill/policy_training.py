@@ -29,7 +29,7 @@ def train_policy(config: PolicyTraining, run_dir: Path, resume: bool, plain: Map
     sizes = PolicySizes(rollouts.obs.shape[1], rollouts.actions.shape[1], table.values.shape[2])
     torch.manual_seed(config.fit.seed)
     policy = SkillPolicy(config.policy, sizes)
-    policy.standardise(rollouts.obs, table.values.flatten(0, 1))
+    policy.standardise(rollouts.obs, table.values.flatten(0, 1), rollouts.actions)
     return fit(PolicyLearner(policy, config, windows[1]), windows[0], run_dir, config.fit, resume, plain)
 
 

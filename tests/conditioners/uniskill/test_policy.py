@@ -60,11 +60,24 @@ def test_windows_stay_in_their_episode_and_name_the_skill_of_the_last_observatio
 
 def test_acting_gives_the_chunk_from_the_last_observation_on() -> None:
     policy = SkillPolicy(SMALL, PolicySizes(5, 2, 3))
-    policy.standardise(torch.randn(20, 5) * 4 + 1, torch.randn(20, 3))
+    policy.standardise(torch.randn(20, 5) * 4 + 1, torch.randn(20, 3), torch.zeros(20, 2))
     generator = torch.Generator().manual_seed(0)
     actions = policy.act(torch.randn(4, 2, 5), torch.randn(4, 3), generator)
     assert actions.shape == (4, 8, 2)
     assert actions.abs().max() <= 1
+
+
+def test_components_stand_for_actions_that_move_together() -> None:
+    actions = torch.randn(500, 2, generator=torch.Generator().manual_seed(0)) @ torch.randn(2, 9) * 0.1 + 0.2
+    policy = SkillPolicy(replace(SMALL, components=2), PolicySizes(5, 9, 3))
+    policy.standardise(torch.randn(20, 5), torch.randn(20, 3), actions)
+    inside = policy.components(actions)
+    assert inside.shape == (500, 2)
+    assert (inside.abs() == 1).float().mean() < 0.05
+    back = inside @ policy.action_basis + policy.action_mean
+    kept = (inside.abs() < 1).all(1)
+    assert torch.allclose(back[kept], actions[kept], atol=1e-5)
+    assert policy.act(torch.randn(4, 2, 5), torch.randn(4, 3), torch.Generator()).shape == (4, 8, 9)
 
 
 @pytest.mark.slow

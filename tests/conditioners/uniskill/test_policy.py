@@ -6,6 +6,7 @@ import torch
 
 from conditioners.learning.learner import FitConfig
 from conditioners.table_file import ConditionTable, save_table
+from conditioners.uniskill.image_observations import ImageObservations
 from conditioners.uniskill.policy import PolicySizes, SkillPolicy
 from conditioners.uniskill.policy_config import PolicyConfig, PolicyTraining
 from conditioners.uniskill.policy_network import NoisePredictor
@@ -25,11 +26,28 @@ def test_network_is_the_oracles(shared: Path) -> None:
 
 def test_official_keys(shared: Path) -> None:
     with torch.device("meta"):
-        network = NoisePredictor(7, 350)
-    prefix = "policy.noise_pred_net."
-    known = {name.removeprefix(prefix): shape for name, shape in key_list(shared, "policy_nets").items()}
-    assert own_keys(network) == {name: shape for name, shape in known.items() if not name.startswith("policy.")}
+        eyes = ImageObservations()
+        network = NoisePredictor(7, 2 * eyes.width + 64)
+    own = {f"policy.noise_pred_net.{name}": shape for name, shape in own_keys(network).items()}
+    own |= {f"policy.obs_encoder.nets.obs.{name}": shape for name, shape in own_keys(eyes).items()}
+    assert own == key_list(shared, "policy_nets")
+    assert len(own) == 412
     assert sum(value.numel() for value in network.parameters()) == 70_236_423
+    assert sum(value.numel() for value in eyes.parameters()) == 22_394_176
+
+
+def test_keypoints_are_where_the_maps_are_bright() -> None:
+    eyes = ImageObservations(("camera",), {"hand": 2}).eval()
+    moment = {"camera": torch.rand(3, 3, 128, 128), "hand": torch.ones(3, 2)}
+    assert eyes(moment).shape == (3, 66)
+    points = eyes.obs_nets["camera"].pool
+    torch.nn.init.zeros_(points.nets.weight)
+    torch.nn.init.zeros_(points.nets.bias)
+    assert torch.allclose(points(torch.rand(1, 512, 4, 4)), torch.zeros(1, 32, 2), atol=1e-6)
+    torch.nn.init.constant_(points.nets.weight, 1.0)
+    bright = torch.zeros(1, 512, 4, 4)
+    bright[..., 0, 3] = 1.0
+    assert torch.allclose(points(bright)[0, 0], torch.tensor([1.0, -1.0]), atol=1e-3)
 
 
 def rollouts(episodes: int = 16, steps: int = 24) -> Rollouts:

@@ -55,7 +55,7 @@ class EvalConfig:
     """Also sample the future at every decision of a UVA model: for its latency, the actions stay the same."""
     film: int = 0
     """Seeds whose episode is filmed: SEED.mp4, and SEED.png with eight moments."""
-    output: Path | None = None
+    output: str = ""
     """Folder of results.json and films; output/pusht-TIME where left out."""
 
 
@@ -72,8 +72,7 @@ def main(argv: Sequence[str]) -> None:
     else:
         from commands.uva_pusht_eval import run
 
-        folder = config.output or Path("output") / f"pusht-{time.strftime('%Y%m%d-%H%M%S')}"
-        run(config, folder)
+        run(config, Path(config.output or f"output/pusht-{time.strftime('%Y%m%d-%H%M%S')}"))
 
 
 def parse(argv: Sequence[str]) -> tuple[str, Any]:

@@ -1,6 +1,7 @@
 """The table, the film and the numbers of `run.py uva pusht eval`."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def run(config: "EvalConfig", folder: Path) -> None:
     results: dict[str, Any] = {}
     for name, controller in controllers.items():
         with EvalProgress() as progress:
-            show = lambda step, _, name=name: progress.show(name, step, EPISODE_STEPS)  # noqa: E731
+            show = partial(progress.show, name, steps=EPISODE_STEPS)
             result = evaluate(controller, seeds, seeds[: config.film], show)
         latency = _latency(controller)
         low, high = wilson_interval(result.successes, len(seeds))

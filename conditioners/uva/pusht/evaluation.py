@@ -47,11 +47,11 @@ def evaluate(
     controller: Controller,
     seeds: Sequence[int] = TEST_SEEDS,
     filmed: Sequence[int] = (),
-    report: Callable[[int, float], None] | None = None,
+    report: Callable[[int], None] | None = None,
 ) -> PushTResult:
     """Runs all seeds side by side, for 300 control steps or until success, so that a policy is asked once for all.
 
-    filmed: seeds whose pictures are kept. report: called after each step with the step and the score so far.
+    filmed: seeds whose pictures are kept. report: called with the number of steps done, after each.
     """
     worlds = [PushTWorld() for _ in seeds]
     for world, seed in zip(worlds, seeds, strict=True):
@@ -72,7 +72,7 @@ def evaluate(
             if seeds[row] in film:
                 film[seeds[row]].append(worlds[row].picture())
         if report:
-            report(step + 1, float(reward.mean()))
+            report(step + 1)
     return PushTResult(tuple(seeds), reward, success, steps, film)
 
 

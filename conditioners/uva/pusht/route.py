@@ -3,10 +3,15 @@
 import heapq
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
+from conditioners.uva.error import UVAError
 from conditioners.uva.pusht.tee import AGENT_RADIUS, OUTLINE, to_world
+
+try:
+    import shapely
+except ModuleNotFoundError:
+    raise UVAError("PushT needs the package 'shapely': pip install hoigym[uva]") from None
 
 Array = NDArray[np.float64]
 

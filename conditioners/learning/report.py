@@ -1,5 +1,6 @@
 """What a run of the loop says: lines in the terminal, curves and pictures in TensorBoard, pictures as files."""
 
+import collections
 import math
 import time
 from collections.abc import Mapping
@@ -37,19 +38,19 @@ class Report:
         self._begin = time.monotonic()
         self._shown_at = -math.inf
         self._sums: dict[str, Tensor] = {}
-        self._steps = 0
+        self._counts: collections.Counter[str] = collections.Counter()
         self._validated: dict[str, float] = {}
 
     def add(self, scalars: Mapping[str, Tensor]) -> None:
         """Takes the scalars of one step; they stay on their device until `means`."""
-        self._steps += 1
+        self._counts.update(scalars.keys())
         for name, value in scalars.items():
             self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
 
     def means(self) -> dict[str, float]:
-        """Means over the steps since the last call."""
-        means = {name: float(value) / self._steps for name, value in self._sums.items()}
-        self._sums, self._steps = {}, 0
+        """Means since the last call, each over the steps that had it."""
+        means = {name: float(value) / self._counts[name] for name, value in self._sums.items()}
+        self._sums, self._counts = {}, collections.Counter()
         return means
 
     def write(self, step: int, means: Mapping[str, float], learning_rate: float, final: bool) -> None:

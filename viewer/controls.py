@@ -36,15 +36,14 @@ class Controls:
         self._something.set()
 
     def carry_out(self, wait: float = 0.0) -> bool:
-        """Does all that has been asked for; where there is nothing, waits up to `wait` [s] for something.
+        """Does all that has been asked for by now; where there is nothing, waits up to `wait` [s] for something.
 
         Returns whether anything was done.
         """
         if wait:
             self._something.wait(wait)
         self._something.clear()
-        done = False
-        while not self._asked.empty():
+        asked = self._asked.qsize()
+        for _ in range(asked):
             self._asked.get()()
-            done = True
-        return done
+        return asked > 0

@@ -49,3 +49,17 @@ def test_known_skills_without_a_key_come_last():
 def test_labels_say_the_key():
     assert key_label("w") == "W"
     assert key_label("arrowleft") == "\u2190"
+
+
+def test_what_is_asked_for_meanwhile_waits_for_the_next_time():
+    controls, done = Controls(), []
+
+    def again() -> None:
+        done.append(len(done))
+        controls.ask(again)
+
+    controls.ask(again)
+    controls.carry_out()
+    assert done == [0]
+    controls.carry_out()
+    assert done == [0, 1]

@@ -20,9 +20,10 @@ GALLERY = "A"
 """Look of the pairs that queries are compared with, and that probes are learned from."""
 QUERIES = {
     "A": "same embodiment",
+    "A-random": "same embodiment, random colours",
     "C": "unseen embodiment",
-    "A-side": "unseen camera",
     "C-random": "unseen embodiment, random colours",
+    "A-side": "unseen camera",
 }
 """Looks of the held-out pairs."""
 COMPONENTS = 32

@@ -10,7 +10,7 @@ from conditioners.uniskill.evaluation import QUERIES, Row, UniSkillReport
 from motions.atomic import write_atomically
 
 _KINDS = {"right": "right z", "shuffled": "shuffled z", "mean": "mean z", "zero": "zero z"}
-_COLOURS = ("#2f6f9f", "#d98a3d", "#5f8f4e", "#7a6a9a")
+_COLOURS = ("#2f6f9f", "#8fb8d6", "#d98a3d", "#f0c89a", "#5f8f4e")
 
 
 def write_report(report: UniSkillReport, folder: Path) -> list[Path]:
@@ -92,25 +92,25 @@ def _picture(report: UniSkillReport) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.0, 4.4), dpi=100, layout="constrained")
+    figure = Figure(figsize=(11.0, 4.8), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1.0))
-    names = [row.name.replace(", ", ",\n") for row in report.rows]
+    names = [row.name.replace(", ", ",\n").replace(" (", "\n(") for row in report.rows]
     series = {title: [row.accuracy[look] for row in report.rows] for look, title in QUERIES.items()}
     _bars(left, names, series)
     left.axhline(1 / len(report.skills), color="black", lw=1, ls=":", label="chance")
     left.set_ylabel("balanced 5-NN accuracy")
     left.set_ylim(0, 1)
     left.set_title(f"Skill of the nearest pairs, {len(report.skills)} skills", fontsize=10)
-    left.legend(fontsize=7, frameon=False, ncols=2)
+    left.legend(fontsize=7, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     trained = next(row for row in report.rows if row.forward)
-    looks = [title.replace(", ", ",\n") for title in QUERIES.values()]
+    looks = [title.replace(", ", ",\n").replace(" ", "\n", 1) for title in QUERIES.values()]
     errors = {label: [trained.forward[look][kind] for look in QUERIES] for kind, label in _KINDS.items()}
     _bars(right, looks, errors)
     right.axhline(1.0, color="black", lw=1, ls=":", label="copying")
     right.set_ylabel("error / error of copying")
     right.set_title(f"Next picture, {trained.name}", fontsize=10)
-    right.legend(fontsize=7, frameon=False, ncols=2)
+    right.legend(fontsize=7, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from conditioners.learning.fit import fit
 from conditioners.learning.learner import Batch, FitResult
@@ -26,6 +27,8 @@ from motions.run_config import CONFIG_FILE
 
 _VALIDATION_PAIRS = 48
 _SHOWN = 6
+# Of validation pictures [pixels].
+_SHOWN_SIZE, _FRAME = 96, 2
 
 
 def train(config: UniSkillConfig, run_dir: Path, resume: bool, plain: Mapping[str, Any]) -> FitResult:
@@ -104,11 +107,11 @@ class UniSkillLearner:
 
 
 def comparison(*columns: Tensor) -> np.ndarray:
-    """Pictures (N, 3, S, S) in 0 .. 1 side by side, one row for each n, enlarged; (H, W, 3) uint8."""
-    rows = torch.cat([column.permute(0, 2, 3, 1) for column in columns], 2).flatten(0, 1)
-    factor = max(1, 96 // columns[0].shape[-1])
-    large = rows.repeat_interleave(factor, 0).repeat_interleave(factor, 1)
-    return (large.clamp(0, 1) * 255).round().byte().cpu().numpy()
+    """Pictures (N, 3, S, S) in 0 .. 1 side by side, one row for each n, enlarged, in white frames; (H, W, 3) uint8."""
+    factor = max(1, _SHOWN_SIZE // columns[0].shape[-1])
+    large = [column.repeat_interleave(factor, 2).repeat_interleave(factor, 3) for column in columns]
+    framed = [functional.pad(column, [_FRAME] * 4, value=1.0).permute(0, 2, 3, 1) for column in large]
+    return (torch.cat(framed, 2).flatten(0, 1).clamp(0, 1) * 255).round().byte().cpu().numpy()
 
 
 def _pairs(config: UniSkillConfig, held_out: bool) -> FramePairs:

@@ -55,7 +55,7 @@ def test_a_run_can_be_resumed_loaded_and_looked_at(tmp_path: Path, store: Path) 
     isd = load_isd(str(tmp_path / "whole"))
     assert torch.equal(isd.skill_proj.weight, model.isd.skill_proj.weight)
     picture = iio.imread(tmp_path / "whole" / "pictures" / "frame_prediction_target_000006.png")
-    assert picture.shape == (2 * 96, 3 * 96, 3) or picture.shape[1] == 3 * 96
+    assert picture.shape == (6 * 100, 3 * 100, 3)
 
 
 @pytest.mark.slow
@@ -157,8 +157,8 @@ def test_regression_starts_by_copying_and_its_error_is_relative() -> None:
 def test_pictures_stand_side_by_side() -> None:
     columns = [torch.full((2, 3, 48, 48), value) for value in (0.0, 0.5, 1.0)]
     picture = comparison(*columns)
-    assert picture.shape == (2 * 96, 3 * 96, 3)
-    assert picture[0, [0, 100, 200], 0].tolist() == [0, 128, 255]
+    assert picture.shape == (2 * 100, 3 * 100, 3)
+    assert picture[50, [50, 150, 250, 0], 0].tolist() == [0, 128, 255, 255]
 
 
 def test_diffusion_configuration_names_the_published_blocks() -> None:

@@ -32,6 +32,7 @@ demo: .venv/user.done .venv/gl.done
 	$(BIN)/python run.py eval --checkpoint output/demo/run --trials 32 --horizon 2 --output output/demo/eval
 	$(BIN)/python run.py play --checkpoint output/demo/run --steps 180 --output output/demo/play.mp4
 	@echo "demo: success; policy in output/demo/run, table in output/demo/eval, video in output/demo/play.mp4"
+	@echo "steer it in a browser: $(BIN)/python run.py play --checkpoint output/demo/run"
 
 # One thread for each worker: several would fight for the same cores.
 test: .venv/dev.done .venv/gl.done .venv/browser.done

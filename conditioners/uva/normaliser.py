@@ -21,8 +21,10 @@ class Normaliser(nn.Module):
         super().__init__()
         self.params_dict = nn.ModuleDict()
 
-    def fit(self, values: Mapping[str, Tensor]) -> None:
+    def fit(self, values: Mapping[str, Tensor], scaled: Mapping[str, int] | None = None) -> None:
         """Takes the least and the greatest of each column to -1 and 1. values: field -> (N, W).
+
+        scaled: field -> how many columns that is done to, the first ones; the others stay as they are.
 
         A column that hardly varies (range below 1e-4) is only shifted, to begin at zero: y = x - min.
         """
@@ -32,6 +34,8 @@ class Normaliser(nn.Module):
             still = high - low < _LEAST_RANGE
             scale = 2.0 / torch.where(still, 2.0, high - low)
             offset = torch.where(still, -low, -1.0 - scale * low)
+            kept = (scaled or {}).get(name, len(low))
+            scale[kept:], offset[kept:] = 1.0, 0.0
             self._set(name, scale, offset, (low, high, flat.mean(0), flat.std(0)))
 
     def set_identity(self, name: str, width: int) -> None:

@@ -58,7 +58,8 @@ def _prepare(policy: UVAPolicy, config: UVATrainConfig, buffer: ReplayBuffer) ->
     if fields["action"].shape[-1] != config.model.inputs.action_dim:
         found = fields["action"].shape[-1]
         raise UVAError(f"actions have {found} numbers, model.inputs.action_dim is {config.model.inputs.action_dim}")
-    policy.normalizer.fit(fields)
+    first = config.data.scaled_actions
+    policy.normalizer.fit(fields, {"action": first} if first else None)
     if config.start_from:
         filled = start_from(policy.model, weights_to_start_from(Path(config.start_from)))
         print(f"{len(filled)} of {len(policy.model.state_dict())} weights taken from {config.start_from}", flush=True)

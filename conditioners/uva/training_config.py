@@ -24,6 +24,9 @@ class DataConfig:
     """Encode every picture once, before training; not possible with augmentation."""
     augment: bool = False
     """Random crop and blur of every clip, as published for PushT."""
+    scaled_actions: int = 0
+    """How many columns of an action are brought to -1 .. 1, the first ones; 0 for all. Published for actions of
+    position, rotation and gripper: 3."""
     sentences: str = ""
     """File of sentences with their vectors (`uva text`), for a model that reads text."""
     sentence: str = ""

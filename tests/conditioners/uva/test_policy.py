@@ -77,6 +77,8 @@ def test_a_still_column_is_shifted_to_zero():
     normaliser = Normaliser()
     normaliser.fit({"x": torch.tensor([[3.0, 0.0], [3.0, 10.0]])})
     assert normaliser.normalise("x", torch.tensor([[3.0, 10.0]])).tolist() == [[0.0, 1.0]]
+    normaliser.fit({"x": torch.tensor([[0.0, 0.0], [4.0, 10.0]])}, {"x": 1})
+    assert normaliser.normalise("x", torch.tensor([[4.0, 10.0]])).tolist() == [[1.0, 10.0]]
     with pytest.raises(UVAError, match="no field 'y'"):
         normaliser.normalise("y", torch.zeros(1))
 

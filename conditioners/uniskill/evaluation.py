@@ -44,13 +44,15 @@ class Trained:
 class Row:
     """One representation. Every list has one value for each seed.
 
-    accuracy, accuracy_whole: by look; of all skills, and of those that hold out whole clips. probe: R2 by target and
-    look. forward: error relative to copying by look and kind of z.
+    accuracy, accuracy_whole: by look; of all skills, and of those that hold out whole clips. accuracy_matched: by
+    look; with the same held-out pairs in look A as the gallery. probe: R2 by target and look. forward: error relative
+    to copying by look and kind of z.
     """
 
     name: str
     accuracy: dict[str, list[float]] = field(default_factory=dict)
     accuracy_whole: dict[str, list[float]] = field(default_factory=dict)
+    accuracy_matched: dict[str, list[float]] = field(default_factory=dict)
     probe: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     forward: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
@@ -124,9 +126,13 @@ class _Judge:
 
     def judge(self, row: Row, represent: Representation, trained: Trained | None) -> None:
         of_gallery, of_train = represent(self.gallery), represent(self._train)
+        known, of_known = self._tests[GALLERY], represent(self._tests[GALLERY])
         for look, pairs in self._tests.items():
             vectors = represent(pairs)
-            self._retrieve(row, look, of_gallery, vectors, pairs, standardise=vectors.shape[1] < COMPONENTS)
+            few = vectors.shape[1] < COMPONENTS
+            self._retrieve(row, look, of_gallery, vectors, pairs, standardise=few)
+            matched = knn_accuracy(of_known, known.skill, vectors, pairs.skill, standardise=few)
+            row.accuracy_matched.setdefault(look, []).append(matched)
             self._probe(row, look, of_train, vectors, pairs)
             if trained is not None:
                 errors = forward_errors(trained.model, pairs, trained.size, of_train.mean(0))

@@ -38,6 +38,9 @@ def markdown(report: UniSkillReport) -> str:
         f"Balanced 5-NN accuracy, all {len(report.skills)} skills (chance {chance})",
         _table(["representation", *looks], [[row.name, *_cells(row.accuracy)] for row in report.rows]),
         *(_whole_table(report) if report.whole_skills else ()),
+        "The same held-out pairs in a gallery of look A: does z say the same of one motion, whoever performs it? "
+        f"(all {len(report.skills)} skills)",
+        _table(["representation", *looks[1:]], [[row.name, *_cells(row.accuracy_matched)[1:]] for row in report.rows]),
         "Linear probe, R2 on held-out pairs: same embodiment / unseen embodiment",
         _probe_table(report.rows),
         "Error of the predicted next picture over that of copying the current one",

@@ -12,7 +12,7 @@ class EvaluateConfig:
     """Retrieval, linear probes and forward errors of trained models on held-out clips, with all baselines."""
 
     store: Path | None = None
-    """Folder written by `uniskill render`, with the looks A, A-random, C, C-random and A-side."""
+    """Folder written by `uniskill render`, with the looks A, A-random, C (two variants), C-random and A-side."""
     motion_file: str | None = None
     """The clips it was rendered from."""
     runs: tuple[str, ...] = ()

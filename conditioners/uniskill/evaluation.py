@@ -23,6 +23,7 @@ QUERIES = {
     "A-random": "same embodiment, random colours",
     "C": "unseen embodiment",
     "C-random": "unseen embodiment, random colours",
+    "C/1": "unseen embodiment, camera moved",
     "A-side": "unseen camera",
 }
 """Looks of the held-out pairs."""

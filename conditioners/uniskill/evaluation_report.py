@@ -10,7 +10,7 @@ from conditioners.uniskill.evaluation import QUERIES, Row, UniSkillReport
 from motions.atomic import write_atomically
 
 _KINDS = {"right": "right z", "shuffled": "shuffled z", "mean": "mean z", "zero": "zero z"}
-_COLOURS = ("#2f6f9f", "#8fb8d6", "#d98a3d", "#f0c89a", "#5f8f4e")
+_COLOURS = ("#2f6f9f", "#8fb8d6", "#d98a3d", "#f0c89a", "#b0506a", "#5f8f4e")
 
 
 def write_report(report: UniSkillReport, folder: Path) -> list[Path]:

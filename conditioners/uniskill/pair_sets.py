@@ -47,12 +47,13 @@ class PairSet:
 
 
 def pair_set(store: RenderStore, look: str, part: Part, gap: float, every: int = 2) -> PairSet:
-    """The pairs of a look ("A", "C-random", "A-side", as `uniskill render` names them), of its first variant.
+    """The pairs of a look, as `uniskill render` names them: "C-random" is its variant 0, "C-random/1" the next.
 
     gap: between the pictures [s]. every: pictures between the starts of pairs. Raises StoreError where the store
     has no such pair.
     """
-    chosen = [one for one in store.renderings if one.name.endswith(f"_{look}_0")]
+    name, _, variant = look.partition("/")
+    chosen = [one for one in store.renderings if one.name.endswith(f"_{name}_{variant or 0}")]
     spans = split(chosen, part)
     clips = sorted({one.clip for one in chosen})
     lengths = [round(gap * span.rendering.fps) for span in spans]

@@ -47,7 +47,7 @@ def make_store(folder: Path, clips: list[Clip], looks: tuple[str, ...]) -> Rende
         rgb = np.stack([picture(frame, clip.skill) for frame in range(-(-clip.num_frames // 4))])
         for look in looks:
             rendering = Rendering(
-                name=f"{index:03d}_{look}_0",
+                name=f"{index:03d}_{look.replace('/', '_') if '/' in look else look + '_0'}",
                 clip=clip.name,
                 skill=clip.skill,
                 fps=clip.fps / 4,

@@ -10,7 +10,8 @@ from conditioners.uniskill.evaluation import QUERIES, Row, UniSkillReport
 from motions.atomic import write_atomically
 
 _KINDS = {"right": "right z", "shuffled": "shuffled z", "mean": "mean z", "zero": "zero z"}
-_COLOURS = ("#2f6f9f", "#8fb8d6", "#d98a3d", "#f0c89a", "#b0506a", "#5f8f4e")
+_LOOK_COLOURS = ("#2f6f9f", "#8fb8d6", "#d98a3d", "#f0c89a", "#b0506a", "#5f8f4e")
+_Z_COLOURS = ("#2f6f9f", "#b0506a", "#9a9a9a", "#d0d0d0")
 
 
 def write_report(report: UniSkillReport, folder: Path) -> list[Path]:
@@ -95,38 +96,47 @@ def _picture(report: UniSkillReport) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.0, 4.8), dpi=100, layout="constrained")
+    figure = Figure(figsize=(12.0, 5.0), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1.0))
+    left, right = figure.subplots(1, 2, width_ratios=(1.2, 1.0))
     names = [row.name.replace(", ", ",\n").replace(" (", "\n(") for row in report.rows]
-    series = {title: [row.accuracy[look] for row in report.rows] for look, title in QUERIES.items()}
+    # Of a single clip the end looks like the begin, whatever happens: whole clips are the better question.
+    whole = bool(report.whole_skills)
+    skills = report.whole_skills if whole else report.skills
+    series = {
+        f"{look}: {title}": [(row.accuracy_whole if whole else row.accuracy)[look] for row in report.rows]
+        for look, title in QUERIES.items()
+    }
     _bars(left, names, series)
-    left.axhline(1 / len(report.skills), color="black", lw=1, ls=":", label="chance")
+    left.axhline(1 / len(skills), color="black", lw=1, ls=":", label="chance")
     left.set_ylabel("balanced 5-NN accuracy")
     left.set_ylim(0, 1)
-    left.set_title(f"Skill of the nearest pairs, {len(report.skills)} skills", fontsize=10)
-    left.legend(fontsize=7, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    left.set_title(
+        f"Skill of the nearest pairs, {len(skills)} skills{' with whole clips held out' * whole}", fontsize=10
+    )
+    left.legend(fontsize=7, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     trained = next(row for row in report.rows if row.forward)
-    looks = [title.replace(", ", ",\n").replace(" ", "\n", 1) for title in QUERIES.values()]
     errors = {label: [trained.forward[look][kind] for look in QUERIES] for kind, label in _KINDS.items()}
-    _bars(right, looks, errors)
+    _bars(right, list(QUERIES), errors, _Z_COLOURS)
     right.axhline(1.0, color="black", lw=1, ls=":", label="copying")
     right.set_ylabel("error / error of copying")
     right.set_title(f"Next picture, {trained.name}", fontsize=10)
-    right.legend(fontsize=7, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    right.legend(fontsize=7, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _bars(axes, groups: Sequence[str], series: dict[str, list[list[float]]]) -> None:
+def _bars(
+    axes, groups: Sequence[str], series: dict[str, list[list[float]]], colours: Sequence[str] = _LOOK_COLOURS
+) -> None:
     width = 0.8 / len(series)
     for index, (label, values) in enumerate(series.items()):
         places = [group + (index - (len(series) - 1) / 2) * width for group in range(len(groups))]
         means = [sum(some) / len(some) for some in values]
         spread = [[mean - min(some) for mean, some in zip(means, values, strict=True)]]
         spread.append([max(some) - mean for mean, some in zip(means, values, strict=True)])
-        axes.bar(places, means, width, yerr=spread, color=_COLOURS[index], label=label, error_kw={"lw": 1})
+        axes.bar(places, means, width, yerr=spread, color=colours[index], label=label, error_kw={"lw": 1})
     axes.set_xticks(range(len(groups)), groups, fontsize=7)
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)

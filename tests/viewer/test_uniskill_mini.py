@@ -1,0 +1,34 @@
+"""The shipped inverse and forward dynamics, on films of clips that they were not trained on."""
+
+from pathlib import Path
+
+import pytest
+
+from conditioners.uniskill.pair_sets import pair_set
+from conditioners.uniskill.pretrained import load_uniskill, run_config
+from conditioners.uniskill.representations import skills
+from conditioners.uniskill.retrieval import knn_accuracy
+from conditioners.uniskill.store import RenderStore, StoreFacts
+from conditioners.uniskill.usefulness import forward_errors
+from envs.drawing.film import Look
+from motions.clip import Clip
+from viewer.films import clip_subjects, fill
+
+MINI = Path(__file__).parents[2] / "models" / "uniskill_mini"
+
+
+@pytest.mark.slow
+def test_z_tells_the_forward_model_what_comes_and_is_one_for_two_embodiments(
+    tmp_path: Path, demo_clips: dict[str, Clip]
+):
+    clips = [demo_clips[name] for name in ("000_demo_getup_5", "010_demo_walk_1", "014_demo_dribble_spot_2")]
+    store = RenderStore.open_or_create(tmp_path, StoreFacts(size=64, stride=4))
+    fill(store, list(clip_subjects(clips)), [Look.parse("A-random"), Look.parse("C")], 1, seed=0)
+    model, size = load_uniskill(MINI), run_config(MINI).forward.resolution
+    known, strange = (pair_set(store, look, "all", gap=0.5, every=1) for look in ("A-random", "C"))
+    for pairs in (known, strange):
+        errors = forward_errors(model, pairs, size, skills(model, pairs).mean(0))
+        assert errors["right"] < 0.8
+        assert errors["shuffled"] > 1.25 * errors["right"]
+    accuracy = knn_accuracy(skills(model, known), known.skill, skills(model, strange), strange.skill, standardise=True)
+    assert accuracy > 0.7

@@ -89,6 +89,7 @@ class MujocoWarpSimulator(Simulator):
         before = self.snapshot()
         with wp.ScopedDevice(self._wp_device):
             graph = self._capture(self._physics)
+        wp.synchronize_device(self._wp_device)  # warming up moved the worlds, on a stream of Warp's own
         self.restore(before)
         return lambda: self._launch(graph)
 

@@ -20,7 +20,7 @@ class LastFrames:
     """A ring of the states that control steps began in, and of the drive targets given there.
 
     When a row diverges its ring stops, until `save` has read it; what is done in a step never waits for the
-    device. Memory: about 650 numbers a row and frame with a full skeleton, .6 GB for 4,096 rows and 60 frames.
+    device. Memory: about 500 numbers a row and frame, .5 GB for 4,096 rows and 60 frames.
 
     Args:
         sim: whose rows to watch.

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import flatdim
 
 from conditioners.uniskill.store import RenderStore, StoreFacts
 from envs.config import EnvConfig
@@ -68,7 +69,7 @@ def test_an_unknown_look_is_one_line(text: str):
 def test_rollouts_are_cut_at_resets(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("viewer.films._SHORTEST", 0.1)
     env = make_env(EnvConfig(num_envs=2))
-    subjects = list(rollout_subjects(env, lambda _: torch.zeros(2, env.single_action_space.shape[0]), 60, 60.0))
+    subjects = list(rollout_subjects(env, lambda _: torch.zeros(2, flatdim(env.single_action_space)), 60, 60.0))
     env.close()
     # Limp bodies fail several times in a second.
     assert len(subjects) >= 3

@@ -2,12 +2,14 @@
 
 import functools
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from envs.push import push
 from envs.vector_env import HOIVectorEnv
-from viewer.base import Viewer
+from viewer.base import Moment, Viewer
 from viewer.controls import Action, Controls
 from viewer.keys import skill_keys
 from viewer.placement import Placement
@@ -16,7 +18,7 @@ from viewer.skill_names import skill_name
 
 PUSH_SPEED = 1.0  # [m/s]
 _IDLE = 0.05  # between two looks at the controls while nothing moves [s]
-_SPACING = 2.5  # between figures side by side [m]
+SPACING = 2.0  # between figures side by side [m]
 
 
 class LiveRollout:
@@ -34,7 +36,8 @@ class LiveRollout:
         self._env, self._policy, self._rows, self.ghost = env, policy, range(rows), ghost
         self._wanted_steps = 0
         self._generator = torch.Generator().manual_seed(env.config.seed)
-        self._places = [Placement(shift=place) for place in _side_by_side(rows)]
+        self._stands = side_by_side(rows)
+        self._places = [Placement()] * rows
         self._observation = torch.empty(0)
         self._viewer: Viewer | None = None
 
@@ -115,9 +118,20 @@ class LiveRollout:
     def _show(self, reward: torch.Tensor | None, terms: dict[str, torch.Tensor]) -> None:
         assert self._viewer is not None
         moments = rollout_moments(self._env, self.steps, self._rows, reward, terms, self.ghost)
+        if self.figures > 1:
+            self._arrange(moments)
         self._viewer.show([place.moment(each) for place, each in zip(self._places, moments, strict=True)])
 
+    def _arrange(self, moments: Sequence[Moment]) -> None:
+        """Lets humanoids whose episodes begin stand side by side, wherever they are in their own worlds."""
+        for row, moment in zip(self._rows, moments, strict=True):
+            if self._env.progress[row] == 0:
+                x, y = self._stands[row] - moment.pose.body_pos[0, :2]
+                self._places[row] = Placement(shift=(float(x), float(y), 0.0))
 
-def _side_by_side(rows: int) -> list[tuple[float, float, float]]:
-    columns = math.ceil(math.sqrt(rows))
-    return [(_SPACING * (row // columns), _SPACING * (row % columns), 0.0) for row in range(rows)]
+
+def side_by_side(figures: int) -> np.ndarray:
+    """Places (F, 2) [m] in a square around the origin."""
+    columns = math.ceil(math.sqrt(figures))
+    places = np.array([(index // columns, index % columns) for index in range(figures)], dtype=float)
+    return SPACING * (places - places.mean(axis=0))

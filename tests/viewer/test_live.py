@@ -13,7 +13,7 @@ from motions.clip import Clip
 from motions.library import MotionLibrary
 from viewer.base import NullViewer
 from viewer.controls import Controls
-from viewer.live import PUSH_SPEED, LiveRollout
+from viewer.live import PUSH_SPEED, SPACING, LiveRollout, side_by_side
 
 
 def still(observation: torch.Tensor) -> torch.Tensor:
@@ -134,12 +134,27 @@ def test_a_reset_starts_over_at_once(env: HOIVectorEnv):
     assert viewer.shown[0][0].reward is None
 
 
-def test_rows_stand_side_by_side(env: HOIVectorEnv):
+def test_rows_stand_side_by_side_when_their_episodes_begin(env: HOIVectorEnv):
     rollout = rollout_of(env, rows=2)
-    viewer = NullViewer(limit=2)
+    viewer = NullViewer(limit=3)
     rollout.run(viewer)
-    first, second = viewer.shown[-1]
-    np.testing.assert_allclose(first.pose.body_pos, env.sim.state.body_pos[0].numpy(), atol=1e-6)
-    moved = second.pose.body_pos - env.sim.state.body_pos[1].numpy()
-    np.testing.assert_allclose(moved, np.tile(moved[0], (len(moved), 1)), atol=1e-5)
-    assert np.linalg.norm(moved[0]) >= 2.0
+    starts = np.array([moment.pose.body_pos[0, :2] for moment in viewer.shown[0]])
+    np.testing.assert_allclose(starts, side_by_side(2), atol=1e-5)
+    assert np.linalg.norm(starts[1] - starts[0]) == pytest.approx(SPACING)
+    for row, moment in enumerate(viewer.shown[-1]):
+        moved = moment.pose.body_pos - env.sim.state.body_pos[row].numpy()
+        np.testing.assert_allclose(moved, np.tile(moved[0], (len(moved), 1)), atol=1e-5)
+
+
+def test_one_row_stays_where_it_is(env: HOIVectorEnv):
+    viewer = NullViewer(limit=2)
+    rollout_of(env).run(viewer)
+    np.testing.assert_allclose(viewer.shown[-1][0].pose.body_pos, env.sim.state.body_pos[0].numpy(), atol=1e-6)
+
+
+def test_a_square_of_places_is_around_the_origin():
+    places = side_by_side(5)
+    assert places.shape == (5, 2)
+    np.testing.assert_allclose(places.mean(axis=0), 0.0, atol=1e-12)
+    gaps = np.linalg.norm(places[:, None] - places[None], axis=-1)[np.triu_indices(5, 1)]
+    assert gaps.min() == pytest.approx(SPACING)

@@ -39,6 +39,7 @@ class PlayPanel:
                 add_button(server, rollout.controls, action)
         self._follow = server.gui.add_checkbox("camera follows  (F)", True)
         figures = rollout.figures
+        self._all = server.gui.add_checkbox("all of them", True, visible=figures > 1)
         self._figure = server.gui.add_slider("humanoid", 1, max(figures, 2), 1, 1, visible=figures > 1)
         self._reference = server.gui.add_checkbox("reference", True, visible=rollout.ghost)
         self._rewards: LivePlot | None = None
@@ -49,7 +50,9 @@ class PlayPanel:
 
     @property
     def followed(self) -> Sequence[int]:
-        return (self._figure.value - 1,) if self._follow.value else ()
+        if not self._follow.value:
+            return ()
+        return range(self._rollout.figures) if self._all.value else (self._figure.value - 1,)
 
     def begin(self, setup: Setup) -> None:
         steps = round(_SECONDS / setup.dt)

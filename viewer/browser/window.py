@@ -19,6 +19,7 @@ from viewer.pace import Pacer
 _FOLLOW = 0.15  # share of the way to the followed figures that the view goes in a step
 _JUMP = 1.0  # a figure that is farther from the view than this has been put somewhere else [m]
 _LOOK_AT, _DISTANCE, _ABOVE = (0.0, 0.0, 0.8), 3.7, 0.7  # [m]
+_FARTHER = 0.5  # share of the distance for each further row of figures
 _FIELD_OF_VIEW = math.radians(45.0)
 _REFRESH = 0.05  # between two refreshes of the panel [s]
 
@@ -71,7 +72,7 @@ class BrowserViewer(Viewer):
 
     def show(self, moments: Sequence[Moment]) -> None:
         if not np.isfinite(self._middle).all():
-            self._aim(moments[0].pose)
+            self._aim(moments[0].pose, len(moments))
         self._moments = moments
         self._scene.show(moments)
         self._follow()
@@ -87,14 +88,16 @@ class BrowserViewer(Viewer):
     def close(self) -> None:
         close_server(self.server)
 
-    def _aim(self, pose: Pose) -> None:
-        """Lets tabs open with the view that videos have."""
+    def _aim(self, pose: Pose, figures: int) -> None:
+        """Lets tabs open with the view that videos have, farther away where there is more to see."""
         assert self._skeleton is not None
         turn = math.radians(FollowCamera(self._skeleton, aspect=1.0).follow(pose, dt=0.0).azimuth)
         camera = self.server.initial_camera
         camera.look_at = _LOOK_AT
         x, y, z = _LOOK_AT
-        camera.position = (x - _DISTANCE * math.cos(turn), y - _DISTANCE * math.sin(turn), z + _ABOVE)
+        share = 1.0 + _FARTHER * (math.ceil(math.sqrt(figures)) - 1)
+        away = share * _DISTANCE
+        camera.position = (x - away * math.cos(turn), y - away * math.sin(turn), z + share * _ABOVE)
         camera.fov = _FIELD_OF_VIEW
 
     def _follow(self) -> None:

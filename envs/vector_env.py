@@ -14,24 +14,22 @@ from conditioners.base import ConditionQuery
 from envs.clips import check_library, load_library
 from envs.conditions import env_conditioner
 from envs.config import EnvConfig
-from envs.contacts import Contacts, force_rule_contacts, pair_contacts
+from envs.contacts import Contacts
+from envs.judge import Following, StepJudge
 from envs.last_frames import LastFrames
-from envs.masked_reward import masked_reward
 from envs.motion_windows import MotionWindows
 from envs.observer import Observer
 from envs.rendering import EnvRenderer
-from envs.reward import REWARDS, object_free_rows
 from envs.scene.scene import build_scene
 from envs.sim import engine_device, make_simulator
 from envs.sim.rows import Rows, counting_stalls
 from envs.start import EpisodeStart, EpisodeStarts
 from envs.start_pool import StartPool
-from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
 from envs.throwing import Thrower
 from motions.frames import Frames
 from motions.library import MotionLibrary
 
-_ROW_STATE = ("clip", "start_frame", "wait", "progress", "skill", "variant", "_returns", "_rewarded_steps")
+_ROW_STATE = ("clip", "start_frame", "wait", "progress", "skill", "variant")
 
 
 class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
@@ -67,15 +65,15 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         pooled = counting_stalls(self.device)
         self._pool = StartPool(self._starts, self.num_envs, self.device) if pooled else None
         self._thrower = Thrower(self.sim, config.throw, config.seed)
-        self._reward = REWARDS[config.reward.kind]
         self._set_spaces()
-        self._set_indices()
+        self._all_rows = torch.arange(self.num_envs, device=self.device)
+        lags = [damping / stiffness for stiffness, damping in (body.drive for body in self.scene.skeleton.bodies[1:])]
+        self._drive_lag = torch.tensor(lags, device=self.device).unsqueeze(1)
         self.clip, self.start_frame, self.wait, self.progress, self.skill, self.variant = (
             torch.zeros(self.num_envs, dtype=torch.long, device=self.device) for _ in range(6)
         )
-        self._returns = torch.zeros(self.num_envs, device=self.device)
-        self._rewarded_steps = torch.zeros(self.num_envs, device=self.device)
-        self._joint_vel = torch.zeros_like(self.sim.state.joint_vel)
+        following = Following(self.clip, self.start_frame, self.wait, self.progress, self.skill)
+        self._judge = StepJudge(config, self.scene, self.library, self.sim.state, following)
         self.metadata = {**self.metadata, "render_fps": config.scene.control_hz}
         self.render_mode = render_mode
         self._renderer: EnvRenderer | None = None
@@ -127,8 +125,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             Observation (N, O), reward (N,), terminated (N,), truncated (N,), and info with final_obs (N, O),
             reward_terms (name -> (N,)), diverged (N,) bool, end_reason (N,) of EndReason.
         """
-        state = self.sim.state
-        self._joint_vel.copy_(state.joint_vel)
+        self._judge.before_step()
         targets = self.drive_targets(actions)
         if self._last_frames is not None:
             self._last_frames.record(targets)
@@ -136,14 +133,14 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.progress += 1
         row = self._frame_ahead(0)
         reference = self.library.reference(row)
-        end = self._episode_end(reference)
-        reward, terms = self._rewards(reference, self.library.valid[row])
+        end = self._judge.end(reference)
+        reward, terms = self._judge.reward(reference, self.library.valid[row])
         final_obs = self._observe(self._all_rows, row)
         done = end.terminated | end.truncated
-        diverged = state.diverged.clone()
+        diverged = self.sim.state.diverged.clone()
         if self._last_frames is not None:
             self._last_frames.note(diverged, self.progress, self.skill)
-        motion = {} if self._motion is None else {"motion": self._motion.push(state, diverged)}
+        motion = {} if self._motion is None else {"motion": self._motion.push(self.sim.state, diverged)}
         obs = self._next_episodes(done, final_obs)
         self._observer.remember()
         info = {
@@ -179,12 +176,11 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
 
     def contacts(self) -> Contacts:
         """Who touches what now, by the engine's contact pairs."""
-        state = self.sim.state
-        return pair_contacts(state.ground_contact, state.object_contact, self._contact_free, self._hands)
+        return self._judge.contacts()
 
     def object_free(self) -> Tensor:
         """Rows (N,) bool that are asked for a skill without an object."""
-        return object_free_rows(self.skill, self.config.objectless_skills)
+        return self._judge.object_free()
 
     def reference_actions(self) -> Tensor:
         """Feed-forward actions (N, A): drive targets that lead along the reference without looking at the state.
@@ -202,6 +198,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             "sampler": self._starts.sampler.state_dict(),
             "history": self._observer.state_dict(),
             "sim": self.sim.snapshot(),
+            "judge": self._judge.state_dict(),
             "thrower": self._thrower.state_dict(),
             "motion": {} if self._motion is None else self._motion.state_dict(),
         }
@@ -218,6 +215,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             self._pool.empty()
         self._observer.load_state_dict(_part("history", state))
         self.sim.restore(_part("sim", state))
+        self._judge.load_state_dict(_part("judge", state))
         self._thrower.load_state_dict(_part("thrower", state))
         if self._motion is not None:
             self._motion.load_state_dict(_part("motion", state))
@@ -240,9 +238,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         if len(rows) == 0:
             return final_obs
         index = rows.index
-        mean = self._returns[index] / self._rewarded_steps[index].clamp_min(1.0)
+        mean, known = self._judge.mean_reward(index)
         started_on = self.library.frame_index(self.clip[index], self.start_frame[index])
-        self._starts.sampler.record(started_on, mean, rows.mask & (self._rewarded_steps[index] > 0))
+        self._starts.sampler.record(started_on, mean, rows.mask & known)
         self._restart(rows, self._starts.draw(len(rows)) if self._pool is None else self._pool.take(rows.mask))
         obs = final_obs.clone()
         rows.write(obs, self._observe(index))
@@ -256,71 +254,18 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         if (variants := self._conditioner.variants) > 1:
             drawn = torch.randint(variants, (len(rows),), generator=self._generator, device=self.device)
             rows.write(self.variant, drawn)
-        for counter in (self.progress, self._returns, self._rewarded_steps):
-            rows.write(counter, 0)
+        rows.write(self.progress, 0)
+        self._judge.restart(rows)
         self.sim.set_state(rows, start.state)
         followed = self.library.frame_index(start.clip, start.frame)
         self._observer.restart(rows, followed)
         if self._motion is not None:
             self._motion.restart(rows, followed)
 
-    def _rewards(self, reference: Frames, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Reward (N,) and its terms; nothing for worlds that diverged, the average for steps without a reference.
-
-        valid: (N,) bool, whether the reference frame is there.
-        """
-        state, config = self.sim.state, self.config.reward
-        total, terms = self._reward(
-            state,
-            reference,
-            contacts=self._rewarded_contacts(),
-            previous_joint_vel=self._joint_vel,
-            object_free=self.object_free(),
-            key_bodies=self._key_bodies,
-            joints=self._joints,
-            weights=config.weights,
-            rotation_difference=config.rotation_difference,
-        )
-        total, *kept = torch.stack((total, *terms.values())).masked_fill(state.diverged, 0.0)
-        masked = (self.progress <= self.wait) | ~valid
-        self._returns += total.masked_fill(masked, 0.0)
-        self._rewarded_steps += ~masked
-        reward = masked_reward(total, masked, self.clip, self.library.num_clips)
-        return reward, dict(zip(terms, kept, strict=True))
-
     def _frame_ahead(self, steps: int | Tensor) -> Tensor:
         """Library row (N,) that each row should be in after some more steps."""
         moved = (self.progress + steps - self.wait).clamp_min(0)
         return self.library.frame_index(self.clip, self.start_frame + moved)
-
-    def _rewarded_contacts(self) -> Contacts:
-        if self.config.reward.contact == "forces":
-            state = self.sim.state
-            return force_rule_contacts(state.body_force, state.object_force, self._contact_free)
-        return self.contacts()
-
-    def _episode_end(self, reference: Frames) -> EpisodeEnd:
-        state, episode = self.sim.state, self.config.episode
-        window = torch.full_like(self.progress, episode.length)
-        if episode.stop_at_clip_end:
-            window = window.minimum(self.library.clip_length[self.clip] - self.start_frame)
-        fallen = root_far = object_far = None
-        if episode.fall_height is not None:
-            fallen = has_fallen(
-                state.root_pos[:, 2], self.progress, self.skill, episode.fall_height, episode.lying_skills
-            )
-        if episode.max_root_error is not None:
-            root_far = root_lost(state.root_pos, reference.root_pos, episode.max_root_error)
-        if episode.max_object_error is not None and self.scene.num_objects:
-            wanted = reference.object_pos[:, : self.scene.num_objects]
-            object_far = object_lost(state.object_pos, wanted, self.object_free(), episode.max_object_error)
-        return episode_end(
-            window=window_over(self.progress, window),
-            fallen=fallen,
-            root_lost=root_far,
-            object_lost=object_far,
-            diverged=state.diverged,
-        )
 
     def _observe(self, index: Tensor, row: Tensor | None = None) -> Tensor:
         """Observation (R, O) of the rows index (R,). row: (N,) that each should be in now, where known."""
@@ -340,22 +285,6 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (actions,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-
-    def _set_indices(self) -> None:
-        skeleton = self.scene.skeleton
-
-        def on_device(indices: Any) -> Tensor:
-            return torch.as_tensor(indices, dtype=torch.long, device=self.device)
-
-        self._all_rows = torch.arange(self.num_envs, device=self.device)
-        self._key_bodies = on_device(skeleton.key_bodies)
-        self._contact_free = on_device(skeleton.contact_free)
-        self._hands = on_device(skeleton.hands)
-        drives = [body.drive for body in skeleton.bodies[1:]]
-        lags = [damping / stiffness for stiffness, damping in drives]
-        self._drive_lag = torch.tensor(lags, device=self.device).unsqueeze(1)
-        # Locked fingers cannot follow the reference, so they do not count.
-        self._joints = on_device(self.scene.free_joints) if self.config.scene.hands == "locked" else None
 
 
 def _part(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from conditioners.uniskill.forward import DiffusionConfig, ForwardDynamics, stage_kwargs

@@ -40,11 +40,11 @@ def test_keypoints_are_where_the_maps_are_bright() -> None:
     eyes = ImageObservations(("camera",), {"hand": 2}).eval()
     moment = {"camera": torch.rand(3, 3, 128, 128), "hand": torch.ones(3, 2)}
     assert eyes(moment).shape == (3, 66)
-    points = eyes.obs_nets["camera"].pool
-    torch.nn.init.zeros_(points.nets.weight)
-    torch.nn.init.zeros_(points.nets.bias)
+    points = eyes.get_submodule("obs_nets.camera.pool")
+    torch.nn.init.zeros_(points.get_parameter("nets.weight"))
+    torch.nn.init.zeros_(points.get_parameter("nets.bias"))
     assert torch.allclose(points(torch.rand(1, 512, 4, 4)), torch.zeros(1, 32, 2), atol=1e-6)
-    torch.nn.init.constant_(points.nets.weight, 1.0)
+    torch.nn.init.constant_(points.get_parameter("nets.weight"), 1.0)
     bright = torch.zeros(1, 512, 4, 4)
     bright[..., 0, 3] = 1.0
     assert torch.allclose(points(bright)[0, 0], torch.tensor([1.0, -1.0]), atol=1e-3)
@@ -92,7 +92,7 @@ def test_components_stand_for_actions_that_move_together() -> None:
     inside = policy.components(actions)
     assert inside.shape == (500, 2)
     assert (inside.abs() == 1).float().mean() < 0.05
-    back = inside @ policy.action_basis + policy.action_mean
+    back = inside @ policy.get_buffer("action_basis") + policy.get_buffer("action_mean")
     kept = (inside.abs() < 1).all(1)
     assert torch.allclose(back[kept], actions[kept], atol=1e-5)
     assert policy.act(torch.randn(4, 2, 5), torch.randn(4, 3), torch.Generator()).shape == (4, 8, 9)

@@ -116,7 +116,9 @@ def slide(browser: Any, label: str, value: int) -> None:
 
 def choose(browser: Any, label: str, option: str) -> None:
     """Opens a dropdown and takes the option that contains a text."""
-    browser.execute_script("arguments[0].click()", _beside(browser, label, "input"))
+    field = _beside(browser, label, "input")
+    # A list whose field is scrolled out of sight is hidden.
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", field)
     script = """
         const options = [...document.querySelectorAll('[role=option]')].filter(each => each.offsetParent);
         const found = options.filter(each => each.innerText.includes(arguments[0]));

@@ -19,6 +19,8 @@ ALIASES = {
     "--engine": ["env.engine"],
     "--seed": ["env.seed"],
     "--state_init": ["env.start.frame"],
+    "--prompt": ["env.condition.prompt"],
+    "--planner": ["env.condition.planner"],
 }
 MOST_FIGURES = 16
 

@@ -12,7 +12,11 @@ from commands.run_folder import env_layer
 from envs.config import EnvConfig
 from motions.errors import UserError
 
-ALIASES = {"--motion_file": ["env.motion_file"], "--engine": ["env.engine"]}
+ALIASES = {
+    "--motion_file": ["env.motion_file"],
+    "--engine": ["env.engine"],
+    "--prompt": ["env.condition.prompt"],
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,62 @@
+"""What the trainings of the video conditioners share on the command line: recipe, new run, resumed run."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from commands.config_parser import COMMAND_LINE, ConfigParser
+from commands.layers import CFG, Layer, read_layer
+from commands.messages import unknown_name
+from commands.schema import to_plain
+from motions.errors import UserError
+from motions.run_config import CONFIG_FILE
+
+Config = TypeVar("Config")
+
+ALIASES = {
+    "--data": ["data.path"],
+    "--steps": ["fit.steps"],
+    "--batch_size": ["fit.batch_size"],
+    "--max_minutes": ["fit.max_minutes"],
+    "--seed": ["fit.seed"],
+}
+
+
+def parse_run(
+    name: str, config_type: type[Config], argv: Sequence[str], aliases: Mapping[str, list[str]] | None = None
+) -> tuple[Config, dict[str, Any]]:
+    """Configuration of `run.py NAME train`, and the given options beside it: config, resume, run_dir.
+
+    Recipe of cfg/NAME < --config file < argv; a resumed run has its own in place of the recipe. aliases: beside
+    ALIASES. Raises UserError.
+    """
+    parser = ConfigParser(f"run.py {name} train", config_type, {**ALIASES, **(aliases or {})})
+    parser.add_argument("--config", type=Path | None, help="YAML file of your own, over the recipe.")
+    parser.add_argument("--resume", type=Path | None, help="Run folder to go on with, as it was configured.")
+    parser.add_argument("--run_dir", type=Path | None, help=f"New folder of the run; output/{name}-TIME by default.")
+    given = parser.given(argv)
+    own = [read_layer(given["config"])] if given.get("config") else []
+    if given.get("resume"):
+        if given.get("run_dir") or "recipe" in given:
+            raise UserError(f"{COMMAND_LINE}: a resumed run keeps its folder and its recipe: leave them out")
+        return parser.resolve([read_layer(given["resume"] / CONFIG_FILE), *own], argv), given
+    recipe = given.get("recipe", getattr(config_type(), "recipe"))  # noqa: B009
+    return parser.resolve([recipe_layer(name, recipe), *own], argv), given
+
+
+def recipe_layer(name: str, recipe: str) -> Layer:
+    """A recipe of cfg/NAME; raises UserError for an unknown one."""
+    path = CFG / name / f"{recipe}.yaml"
+    if not path.is_file():
+        raise UserError(unknown_name("recipe", recipe, [file.stem for file in path.parent.glob("*.yaml")]))
+    return read_layer(path)
+
+
+def train_run(name: str, config: Any, options: Mapping[str, Any], train: Callable[..., Any]) -> None:
+    """Trains, and says what to do next. train: called with configuration, folder, whether to resume, plain values."""
+    resume = options.get("resume")
+    folder = resume or options.get("run_dir") or Path("output") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    result = train(config, folder, resume is not None, to_plain(config))
+    print(f"{result.reason} at step {result.step}")
+    print(f"go on: python run.py {name} train --resume {folder}; look: {folder}/pictures")

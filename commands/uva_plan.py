@@ -104,7 +104,7 @@ def _predict(planner_path: Path, motion_file: Path, store_path: Path):
     plan = torch.zeros(library.num_frames, STEPS, plan_width(library))
     apart = STEPS // PICTURES
     for film in films:
-        pictures = torch.from_numpy(store.rgb(film)[:])
+        pictures = torch.tensor(store.rgb(film))
         shown = torch.arange(film.num_frames)[:, None] - apart * torch.arange(PICTURES - 1, -1, -1)
         predicted = torch.cat([planner.plan(pictures[part]) for part in shown.clamp_min(0).split(64)])
         nearest = (torch.arange(film.num_rows) // store.facts.stride).clamp_max(film.num_frames - 1)

@@ -15,6 +15,8 @@ PICTURES = LATENT_FRAMES
 """Pictures that a plan is made from; the last one shows the present."""
 PICTURE_RATE = RATE * PICTURES / CHUNK
 """Pictures in a second [Hz]."""
+_DRAWS = 8
+"""Draws of a plan whose mean is taken: a policy wants the forecast, not one of the possible futures."""
 
 
 class Planner:
@@ -39,7 +41,8 @@ class Planner:
         seen = pictures.permute(0, 1, 4, 2, 3).float() / 255
         # The model looks at every fourth of sixteen observations; those between are never touched.
         history = seen.repeat_interleave(CHUNK // PICTURES, dim=1)
-        return self._policy.predict_action({"image": history}, self._generator)["action_pred"]
+        drawn = self._policy.predict_action({"image": history.repeat(_DRAWS, 1, 1, 1, 1)}, self._generator)
+        return drawn["action_pred"].unflatten(0, (_DRAWS, len(pictures))).mean(0)
 
 
 def load_planner(path: Path, width: int, seed: int = 0) -> Planner:

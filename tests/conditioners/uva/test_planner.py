@@ -1,0 +1,142 @@
+"""A UVA model whose actions are plans, and the commands around it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from commands.uva_plan import CollectConfig, TableConfig, collect, table
+from conditioners.plan import knots, plan_steps, plan_width, plans
+from conditioners.table_file import load_table
+from conditioners.uniskill.store import Rendering, RenderStore, StoreFacts
+from conditioners.uva.config import AutoencoderConfig, HeadConfig, InputsConfig, TrunkConfig, UVAConfig
+from conditioners.uva.error import UVAError
+from conditioners.uva.planner import Planner, load_planner
+from conditioners.uva.policy import UVAPolicy
+from conditioners.uva.pretrained import save_pretrained
+from motions.demo import CLIP_DIR
+from motions.errors import UserError
+from motions.formats import load_clips
+from motions.library import MotionLibrary
+
+SIZE, STRIDE = 32, 2
+
+
+@pytest.fixture(scope="module")
+def library() -> MotionLibrary:
+    return MotionLibrary(load_clips(CLIP_DIR))
+
+
+@pytest.fixture(scope="module")
+def policy(library: MotionLibrary) -> UVAPolicy:
+    """A model of random weights whose actions are plans."""
+    torch.manual_seed(0)
+    width = plan_width(library)
+    made = UVAPolicy(
+        UVAConfig(
+            image_size=SIZE * 2,
+            autoencoder=AutoencoderConfig(kind="patch", channels=8),
+            trunk=TrunkConfig(16, 1, 2, 1, 2, 0.0),
+            video_head=HeadConfig(16, 1, 2),
+            action_head=HeadConfig(16, 1, 2),
+            inputs=InputsConfig(action_dim=width),
+        )
+    )
+    made.normalizer.set_identity("action", width)
+    return made.eval()
+
+
+@pytest.fixture
+def store(tmp_path: Path, library: MotionLibrary) -> Path:
+    """Films of noise, one of each clip."""
+    rng = np.random.default_rng(0)
+    made = RenderStore.open_or_create(tmp_path / "films", StoreFacts(SIZE, STRIDE, library.content_hash))
+    for clip, (start, length) in enumerate(zip(library.clip_start.tolist(), library.clip_length.tolist(), strict=True)):
+        count = -(-length // STRIDE)
+        facts = Rendering(
+            str(clip),
+            library.clip_names[clip],
+            0,
+            library.fps / STRIDE,
+            count,
+            start,
+            length,
+            "A",
+            "own",
+            "usual",
+            0,
+            0,
+        )
+        pictures = rng.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
+        made.add(facts, pictures, np.ones((count, SIZE, SIZE), dtype=np.float32))
+    return made.folder
+
+
+class Brightness:
+    """A policy whose actions are how bright the pictures are that it looks at, with the noise of a draw."""
+
+    def __init__(self, config: UVAConfig) -> None:
+        self.config = config
+
+    def eval(self) -> "Brightness":
+        return self
+
+    def predict_action(self, obs: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
+        seen = obs["image"][:, (3, 7, 11, 15)].mean((2, 3, 4))
+        noise = torch.randn(len(seen), 1, generator=generator)
+        return {"action_pred": (seen + noise)[:, :, None].expand(-1, -1, 2)}
+
+
+def test_a_plan_is_the_mean_of_draws_from_the_latest_pictures(policy: UVAPolicy):
+    shade = torch.tensor([[0, 51, 102, 255], [255, 0, 0, 51]], dtype=torch.uint8)
+    pictures = shade[:, :, None, None, None].expand(-1, -1, SIZE, SIZE, 3)
+    plan = Planner(Brightness(policy.config), seed=1).plan(pictures)  # pyright: ignore[reportArgumentType]
+    noise = torch.randn(16, 1, generator=torch.Generator().manual_seed(1)).view(8, 2).mean(0)
+    wanted = shade / 255 + noise[:, None]
+    assert torch.allclose(plan, wanted[:, :, None].expand(-1, -1, 2), atol=1e-5)
+
+
+def test_a_planner_of_other_clips_is_one_clear_line(tmp_path: Path, policy: UVAPolicy):
+    save_pretrained(policy, tmp_path / "planner")
+    with pytest.raises(UVAError, match=r"predicts 37 numbers a step; a plan of these clips has 31"):
+        load_planner(tmp_path / "planner", 31)
+
+
+def test_collected_actions_are_the_steps_that_follow_the_pictures(tmp_path: Path, library: MotionLibrary, store: Path):
+    from conditioners.uva.data.replay_buffer import read_replay
+
+    collect(CollectConfig(store, tmp_path / "plans.zarr", CLIP_DIR))
+    buffer = read_replay(tmp_path / "plans.zarr")
+    steps, first = plan_steps(library).numpy(), buffer.episode(1)
+    start = int(library.clip_start[1])
+    assert len(buffer.episode_ends) == library.num_clips
+    assert np.array_equal(first["action"][5], steps[start + 12])
+    assert np.array_equal(first["action"][-1], steps[start + int(library.clip_length[1]) - 1])
+    with pytest.raises(UserError, match="exists already"):
+        collect(CollectConfig(store, tmp_path / "plans.zarr", CLIP_DIR))
+
+
+def test_films_of_other_clips_are_refused(tmp_path: Path, store: Path):
+    clip = next(CLIP_DIR.glob("*.npz"))
+    with pytest.raises(UserError, match="films of other clips"):
+        collect(CollectConfig(store, tmp_path / "plans.zarr", clip))
+
+
+def test_a_table_holds_the_true_plans_or_those_that_a_planner_sees(
+    tmp_path: Path, library: MotionLibrary, store: Path, policy: UVAPolicy, capsys: pytest.CaptureFixture[str]
+):
+    table(TableConfig(CLIP_DIR, tmp_path / "true.npz"))
+    true = load_table(tmp_path / "true.npz")
+    assert true.library_hash == library.content_hash
+    assert torch.allclose(true.values[0], knots(plans(library)), atol=0.02)
+    save_pretrained(policy, tmp_path / "planner")
+    table(TableConfig(CLIP_DIR, tmp_path / "seen.npz", str(tmp_path / "planner"), str(store)))
+    seen = load_table(tmp_path / "seen.npz")
+    assert seen.values.shape == true.values.shape
+    # A picture shows every other frame; the frame between has the same plan.
+    assert torch.equal(seen.values[0, 0], seen.values[0, 1])
+    assert not torch.equal(seen.values[0, 1], seen.values[0, 2])
+    assert "mean plan 1.0" in capsys.readouterr().out
+    with pytest.raises(UserError, match="give --planner and --store"):
+        table(TableConfig(CLIP_DIR, tmp_path / "half.npz", planner="somewhere"))

@@ -70,9 +70,7 @@ def main(argv: Sequence[str]) -> None:
     elif action == "clone":
         _clone(config)
     else:
-        from commands.uva_pusht_eval import run
-
-        run(config, Path(config.output or f"output/pusht-{time.strftime('%Y%m%d-%H%M%S')}"))
+        _evaluate(config)
 
 
 def parse(argv: Sequence[str]) -> tuple[str, Any]:
@@ -110,3 +108,15 @@ def _clone(config: RunCloneConfig) -> None:
     assert config.run_dir is not None
     result = train_clone(config.clone, config.data, config.run_dir, config.resume, to_plain(config))
     print(f"{result.reason} at step {result.step}; next: python run.py uva pusht eval {config.run_dir}")
+
+
+def _evaluate(config: EvalConfig) -> None:
+    from commands.uva_pusht_eval import run
+    from conditioners.uva.pusht.acting import named_controller
+    from conditioners.uva.pusht.world import TEST_SEEDS
+
+    assert config.checkpoint is not None
+    names = [name.strip() for name in config.checkpoint.split(",")]
+    controllers = {name: named_controller(name, config.seed, config.device, config.decode_video) for name in names}
+    folder = Path(config.output or f"output/pusht-{time.strftime('%Y%m%d-%H%M%S')}")
+    run(controllers, TEST_SEEDS[: config.seeds], config.film, folder)

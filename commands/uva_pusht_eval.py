@@ -1,40 +1,33 @@
 """The table, the film and the numbers of `run.py uva pusht eval`."""
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from commands.eval_progress import EvalProgress
-from conditioners.uva.pusht.acting import named_controller
-from conditioners.uva.pusht.controller import RecedingHorizon
+from conditioners.uva.pusht.controller import Controller, RecedingHorizon
 from conditioners.uva.pusht.evaluation import PushTResult, evaluate
-from conditioners.uva.pusht.world import EPISODE_STEPS, TEST_SEEDS
+from conditioners.uva.pusht.world import EPISODE_STEPS
 from evaluation.statistics import wilson_interval
 from motions.atomic import write_atomically
 from viewer.files import VideoFile, write_picture
-
-if TYPE_CHECKING:
-    from commands.uva_pusht import EvalConfig
 
 _FPS = 10
 _MOMENTS = 8
 
 
-def run(config: "EvalConfig", folder: Path) -> None:
-    """Evaluates every named controller, prints the table, writes results.json and the films."""
-    assert config.checkpoint is not None
-    seeds = TEST_SEEDS[: config.seeds]
-    names = [name.strip() for name in config.checkpoint.split(",")]
-    controllers = {name: named_controller(name, config.seed, config.device, config.decode_video) for name in names}
+def run(controllers: Mapping[str, Controller], seeds: Sequence[int], filmed: int, folder: Path) -> None:
+    """Evaluates every named controller, prints the table, writes results.json and the films of the first seeds."""
     print(f"{'controller':<28} {'score':>6} {'success':>9} {'95 % interval':>14} {'steps':>6} {'decision':>9}")
     results: dict[str, Any] = {}
     for name, controller in controllers.items():
         with EvalProgress() as progress:
             show = partial(progress.show, name, steps=EPISODE_STEPS)
-            result = evaluate(controller, seeds, seeds[: config.film], show)
+            result = evaluate(controller, seeds, seeds[:filmed], show)
         latency = _latency(controller)
         low, high = wilson_interval(result.successes, len(seeds))
         print(

@@ -50,17 +50,6 @@ class ForwardDynamics(nn.Module):
         """Pictures that follow, (B, 3, S, S) in 0 .. 1."""
 
 
-def make_forward(config: ForwardConfig, context_dim: int) -> ForwardDynamics:
-    """The forward model of a configuration, with new weights."""
-    if config.kind == "regression":
-        from conditioners.uniskill.regression import RegressionForward
-
-        return RegressionForward(context_dim, config.channels)
-    from conditioners.uniskill.diffusion import DiffusionForward
-
-    return DiffusionForward(config.diffusion, config.resolution, context_dim)
-
-
 def mean_squared_change(now: Tensor, following: Tensor) -> Tensor:
     """Error of copying the current picture, per sample (B,)."""
     return (following - now).square().mean((1, 2, 3))

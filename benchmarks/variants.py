@@ -113,11 +113,11 @@ def table(variants: Sequence[Variant], output: Path, seeds: Sequence[int], sampl
 
 
 def _entry(reports: Sequence[dict[str, Any]], column: str) -> str:
-    """Mean over the cells of each report, then over the reports; "-" where a cell has no such number."""
+    """Mean over the cells of each report that have such a number, then over the reports; "-" where none has."""
     cells = [[cell[column] for cell in report["cells"] if cell["kind"] == "SR"] for report in reports]
-    if any(value is None for report in cells for value in report):
+    means = [statistics.fmean(known) for report in cells if (known := [value for value in report if value is not None])]
+    if not means:
         return "-"
-    means = [statistics.fmean(report) for report in cells]
     spread = f" ± {statistics.stdev(means):.3g}" if len(means) > 1 else ""
     return f"{statistics.fmean(means):.3g}{spread}"
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class PlayConfig(AudienceConfig):
     """Control steps, with --output or --viewer none; a viewer plays until it is closed."""
     throw_every: float = 0.0
     """With --output: seconds between boxes thrown at every humanoid, 0 for none."""
+    prompt_model: str = ""
+    """UniSkill model that describes a --prompt that is a video: the one behind the policy's conditions."""
+    prompt_depth: str = ""
+    """Folder or hub id of the network that gives the depth of that video; the published one where empty."""
     env: EnvConfig = field(default_factory=EnvConfig)
 
     def __post_init__(self) -> None:
@@ -61,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
     from envs.make import make_env
 
     assert config.checkpoint is not None
-    with contextlib.closing(make_env(_with_boxes(config))) as env:
+    with contextlib.closing(make_env(_with_prompt(_with_boxes(config), config))) as env:
         size = flatdim(env.single_observation_space)
         player = load_player(config.checkpoint, task=config.env.task, obs_size=size, device=env.device)
         if config.live:
@@ -96,6 +100,13 @@ def _with_boxes(config: PlayConfig) -> EnvConfig:
     from evaluation.projectiles import with_projectiles
 
     return with_projectiles(config.env) if config.throw_every else config.env
+
+
+def _with_prompt(env: EnvConfig, config: PlayConfig) -> EnvConfig:
+    from commands.prompt import prompt_table
+
+    prompt = prompt_table(env.condition.prompt, config.prompt_model, config.prompt_depth)
+    return replace(env, condition=replace(env.condition, prompt=prompt))
 
 
 def _steer(config: PlayConfig, env: Any, player: Any) -> None:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from envs.observation import turn_into_heading
-from envs.reward import TrackedState
 from envs.scene.scene import Scene
 from envs.sim.rows import Rows
 from envs.start_frames import FIRST_START
@@ -17,13 +16,27 @@ from motions.rotations import exp_to_quat, tan_norm
 _CHUNK = 4096  # library frames whose features are computed at a time
 
 
-class MovingState(TrackedState, Protocol):
-    """A TrackedState with the velocities of the root (N, 3) in the world [m/s, rad/s]."""
+class MovingState(Protocol):
+    """N humanoids and their objects; the simulator's state and a motion library's frames both are one."""
 
+    @property
+    def root_pos(self) -> Tensor: ...
+    @property
+    def root_quat(self) -> Tensor: ...
     @property
     def root_lin_vel(self) -> Tensor: ...
     @property
     def root_ang_vel(self) -> Tensor: ...
+    @property
+    def joint_rot(self) -> Tensor: ...
+    @property
+    def joint_vel(self) -> Tensor: ...
+    @property
+    def body_pos(self) -> Tensor: ...
+    @property
+    def object_pos(self) -> Tensor: ...
+    @property
+    def object_lin_vel(self) -> Tensor: ...
 
 
 def motion_features(state: MovingState, joints: Tensor, key_bodies: Tensor, objects: int) -> Tensor:

@@ -126,8 +126,8 @@ def test_predicted_conditions_of_the_same_clips_go_frame_by_frame(tmp_path, libr
     values = torch.randn(1, library.num_frames, 4, generator=torch.Generator().manual_seed(0)).half().float()
     for name, shown in (("true", values), ("predicted", values + 1.0)):
         save_table(ConditionTable(shown, library.fps, library.content_hash), tmp_path / name)
-    files = {"file": str(tmp_path / "true"), "prompt": str(tmp_path / "predicted")}
-    conditioner = make_conditioner(ConditionConfig(kind="table", **files), library, 60)
+    true, predicted = str(tmp_path / "true"), str(tmp_path / "predicted")
+    conditioner = make_conditioner(ConditionConfig(kind="table", file=true, prompt=predicted), library, 60)
     frame = int(library.clip_start[1]) + 4
     wanted = (values[0, frame] + 1.0 - values[0].mean(0)) / values[0].std(0, correction=0)
     assert torch.allclose(conditioner(query(10, frame))[0], wanted.clamp(-5, 5), atol=2e-3)

@@ -38,7 +38,7 @@ def test_the_condition_is_that_of_the_frame_that_is_followed(tmp_path):
     for _ in range(4):
         row = env.library.frame_index(env.clip, env.start_frame + env.progress)
         assert torch.equal(condition_rows(env, obs, moments), row.float())
-        obs = env.step(torch.zeros(8, env.single_action_space.shape[0]))[0]
+        obs = env.step(torch.zeros_like(env.reference_actions()))[0]
     env.close()
 
 

@@ -114,7 +114,7 @@ def test_without_a_file_the_graph_is_built_from_the_clips(make_env: MakeEnv, gra
 
 def test_scattered_objects_lie_within_the_published_ranges(make_env: MakeEnv) -> None:
     def state(**start: object):
-        env = make_env(num_envs=300, start=StartConfig(**start))
+        env = make_env(num_envs=300, start=StartConfig(**start))  # pyright: ignore[reportArgumentType]
         env.reset(seed=0)
         reference = env.library.reference(env.library.frame_index(env.clip, env.start_frame))
         return env, env.sim.state, reference

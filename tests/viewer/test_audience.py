@@ -14,10 +14,22 @@ from motions.demo import CLIP_DIR
 ROOT = Path(__file__).parents[2]
 
 
+def _started(command: list[str]) -> subprocess.Popen[str]:
+    """The command, answering Ctrl-C even where these tests run in the background of a shell, which ignores it."""
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
 @pytest.mark.slow
 def test_a_page_is_served_until_ctrl_c():
     command = [sys.executable, "run.py", "replay", "--motion_file", str(CLIP_DIR), "--port", "0"]
-    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = _started(command)
     assert run.stdout is not None
     line = run.stdout.readline()
     found = re.match(r"open (http://127\.0\.0\.1:\d+) in a browser; Ctrl-C ends", line)
@@ -31,7 +43,7 @@ def test_a_page_is_served_until_ctrl_c():
 @pytest.mark.slow
 def test_opening_the_page_to_others_warns():
     command = [sys.executable, "run.py", "replay", "--motion_file", str(CLIP_DIR), "--port", "0", "--host", "0.0.0.0"]
-    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = _started(command)
     assert run.stdout is not None
     assert run.stdout.readline().startswith("open http://127.0.0.1:")
     run.send_signal(signal.SIGINT)

@@ -120,11 +120,13 @@ def choose(browser: Any, label: str, option: str) -> None:
     # A list whose field is scrolled out of sight is hidden.
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", field)
     script = """
-        const options = [...document.querySelectorAll('[role=option]')].filter(each => each.offsetParent);
+        // The list of another field may still be closing, with the same options.
+        const list = document.getElementById(arguments[1].getAttribute('aria-controls'));
+        const options = list ? [...list.querySelectorAll('[role=option]')].filter(each => each.offsetParent) : [];
         const found = options.filter(each => each.innerText.includes(arguments[0]));
         if (found.length) found[0].click();
         return found.length;"""
-    until(lambda: browser.execute_script(script, option), f"no option '{option}'")
+    until(lambda: browser.execute_script(script, option, field), f"no option '{option}'")
     browser.execute_script("document.activeElement.blur()")
 
 

@@ -35,7 +35,7 @@ demo: .venv/user.done .venv/gl.done
 	@echo "steer it in a browser: $(BIN)/python run.py play --checkpoint output/demo/run"
 
 # One thread for each worker: several would fight for the same cores.
-test: .venv/dev.done .venv/gl.done .venv/browser.done
+test: .venv/dev.done .venv/gl.done .venv/screen.done
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 lint: .venv/dev.done
@@ -80,10 +80,11 @@ clean:
 		|| $(call as_root,libosmesa6)
 	@touch $@
 
-# The tests of the viewer drive a browser; without one they are skipped.
-.venv/browser.done: | .venv/bin/python
-	@[ "$$(uname)" != Linux ] || { command -v chromium && command -v chromedriver; } >/dev/null \
-		|| $(call as_root,chromium chromium-driver)
+# The tests of the viewer drive a browser and a window; without these they are skipped.
+.venv/screen.done: | .venv/bin/python
+	@[ "$$(uname)" != Linux ] || { command -v chromium && command -v chromedriver \
+		&& command -v Xvfb && command -v xdotool; } >/dev/null \
+		|| $(call as_root,chromium chromium-driver xvfb xdotool)
 	@touch $@
 
 # Installs Debian packages, or says what to install.

@@ -1,9 +1,9 @@
 """MuJoCo's own window."""
 
+import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,14 +35,18 @@ def test_a_display_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An X server without a screen."""
+    """An X server without a screen; it takes a number that is free, and says it when windows can come."""
     if not (shutil.which("Xvfb") and shutil.which("xdotool")):
         pytest.skip("no display to try: Xvfb and xdotool are not installed (Debian: xvfb xdotool)")
-    name = ":94"
-    server = subprocess.Popen(["Xvfb", name, "-screen", "0", "400x300x24"], stderr=subprocess.DEVNULL)
-    time.sleep(2.0)
-    monkeypatch.setenv("DISPLAY", name)
-    yield name
+    reads, writes = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writes), "-screen", "0", "400x300x24"]
+    server = subprocess.Popen(command, pass_fds=[writes], stderr=subprocess.DEVNULL)
+    os.close(writes)
+    with open(reads, encoding="ascii") as told:
+        number = told.readline().strip()
+    assert number, "Xvfb has ended"
+    monkeypatch.setenv("DISPLAY", f":{number}")
+    yield f":{number}"
     server.terminate()
     server.wait()
 
@@ -59,11 +63,11 @@ actions = [Action(key, lambda key=key: done.append(key), key, key != "e") for ke
 with NativeViewer(controls, actions) as viewer:
     viewer.begin(setup())
     viewer.show([moment(0)])
-    find = ["xdotool", "search", "--sync", "--name", "MuJoCo"]
+    find = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "MuJoCo"]
     window = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()[0]
     subprocess.run(["xdotool", "windowfocus", "--sync", window], check=True)
     subprocess.run(["xdotool", "key", "--delay", "200", "w", "e", "Left", "space"], check=True)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while len(done) < 3 and time.monotonic() < end:
         controls.carry_out(wait=0.1)
         viewer.show([moment(1)])
@@ -73,6 +77,6 @@ with NativeViewer(controls, actions) as viewer:
 
 @pytest.mark.slow
 def test_keys_of_the_window_ask_for_actions(display: str):
-    run = subprocess.run([sys.executable, "-c", _WINDOW], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    run = subprocess.run([sys.executable, "-c", _WINDOW], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert run.stdout.split() == ["w", "arrowleft", "space", "False"], run.stderr
     assert run.returncode == 0

@@ -1,7 +1,8 @@
 """Where what a command shows goes: into a file, or before an audience in a browser or a window."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -62,23 +63,29 @@ def attend(config: AudienceConfig, session: Session, panel: "Callable[[viser.Vis
     Raises UserError where there is no such viewer here.
     """
     try:
-        with _open(config, session, panel) as viewer:
+        with _viewer(config, session, panel) as viewer:
             session.run(viewer)
     except KeyboardInterrupt:
         print("stopped")
 
 
-def _open(config: AudienceConfig, session: Session, panel: "Callable[[viser.ViserServer], Panel]") -> Viewer:
+@contextlib.contextmanager
+def _viewer(
+    config: AudienceConfig, session: Session, panel: "Callable[[viser.ViserServer], Panel]"
+) -> Generator[Viewer]:
+    """The viewer asked for, closed at the end; where a page is, is said once Ctrl-C closes it."""
     if config.viewer == "native":
         from viewer.native import NativeViewer
 
-        return NativeViewer(session.controls, session.actions)
+        with NativeViewer(session.controls, session.actions) as window:
+            yield window
+        return
     from viewer.browser.server import address, exposure, open_server
     from viewer.browser.window import BrowserViewer
 
     server = open_server(config.host, config.port)
-    if warning := exposure(config.host):
-        print(warning, file=sys.stderr)
-    viewer = BrowserViewer(server, panel(server))
-    print(f"open {address(server)} in a browser; Ctrl-C ends", flush=True)
-    return viewer
+    with BrowserViewer(server, panel(server)) as page:
+        if warning := exposure(config.host):
+            print(warning, file=sys.stderr)
+        print(f"open {address(server)} in a browser; Ctrl-C ends", flush=True)
+        yield page

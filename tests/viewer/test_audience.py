@@ -4,12 +4,19 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from commands.audience import AudienceConfig, attend
 from motions.demo import CLIP_DIR
+from tests.motions.clips import random_clip
+from tests.viewer.tabs import PATIENCE
+from viewer.browser.replay_panel import ReplayPanel
+from viewer.clip_session import ClipSession
+from viewer.controls import Controls
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,9 +41,9 @@ def test_a_page_is_served_until_ctrl_c():
     line = run.stdout.readline()
     found = re.match(r"open (http://127\.0\.0\.1:\d+) in a browser; Ctrl-C ends", line)
     assert found, line
-    assert urllib.request.urlopen(found[1], timeout=30).status == 200
+    assert urllib.request.urlopen(found[1], timeout=PATIENCE).status == 200
     run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=30)
+    out, err = run.communicate(timeout=PATIENCE)
     assert (out, err, run.returncode) == ("stopped\n", "", 0)
 
 
@@ -47,6 +54,22 @@ def test_opening_the_page_to_others_warns():
     assert run.stdout is not None
     assert run.stdout.readline().startswith("open http://127.0.0.1:")
     run.send_signal(signal.SIGINT)
-    _, err = run.communicate(timeout=30)
+    _, err = run.communicate(timeout=PATIENCE)
     assert err.startswith("warning: the page is open to everyone who can reach 0.0.0.0")
     assert err.count("\n") == 1
+
+
+def test_ctrl_c_as_soon_as_the_address_is_told_closes_the_page(monkeypatch: pytest.MonkeyPatch):
+    told = []
+
+    def tell(line: str, **_: object) -> None:
+        told.append(line)
+        if line.startswith("open "):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("commands.audience.print", tell, raising=False)
+    session = ClipSession([random_clip(frames=5)], Controls())
+    attend(AudienceConfig(port=0), session, lambda server: ReplayPanel(server, session))
+    assert told[1:] == ["stopped"]
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(told[0].split()[1], timeout=PATIENCE)

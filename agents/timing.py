@@ -15,17 +15,18 @@ class SectionTimer:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
+        self._device = device
         self._seconds: dict[str, float] = {}
         self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
 
     @contextmanager
     def __call__(self, section: str) -> Iterator[None]:
-        if self._cuda:
+        if self._device.type == "cuda":
             start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-            start.record()
+            # Of this device: without it torch takes the current one, which may be another.
+            start.record(torch.cuda.current_stream(self._device))
             yield
-            end.record()
+            end.record(torch.cuda.current_stream(self._device))
             self._events.append((section, start, end))
         else:
             begin = time.perf_counter()
@@ -35,7 +36,7 @@ class SectionTimer:
     def seconds(self) -> dict[str, float]:
         """Seconds by section since the last call; on CUDA this waits for the device."""
         if self._events:
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(self._device)
         for section, start, end in self._events:
             self._add(section, start.elapsed_time(end) / 1000.0)
         seconds = self._seconds

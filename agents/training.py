@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from agents.progress import Summaries
 from agents.ranks import ALONE, Ranks
 from agents.run_state import changed_versions, restore, restore_policy
 from agents.session import Incidents, Policy, Session, TrainingDiverged, TrainingResult
+from agents.torch_settings import torch_settings
 from agents.vec_env import TrainingEnv
 from motions.checkpoint import list_checkpoints, load_latest, recover_checkpoints
 from motions.errors import UserError
@@ -67,7 +68,7 @@ def train(
         TrainingDiverged: a loss became NaN; the last good checkpoint stays.
     """
     checkpoints = _check_folder(run_dir, resume, ranks)
-    with _torch_settings(config), StopSignal("epoch") as stop:
+    with torch_settings(config), StopSignal("epoch") as stop:
         _seed_everything(ranks.seed(config.seed))
         agent = _AGENTS[config.kind](env, config)
         agent.init_tensors()
@@ -115,20 +116,6 @@ def _go_on(run_dir: Path, agent: PPOAgent, env: TrainingEnv, ranks: Ranks) -> fl
     env.reset(seed=agent.settings.seed)
     restore(agent, env, checkpoint)
     return float(checkpoint.state["wall_seconds"])
-
-
-@contextlib.contextmanager
-def _torch_settings(config: AgentConfig) -> Iterator[None]:
-    """Threads and precision of the run, set back afterwards."""
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.set_float32_matmul_precision("highest" if config.precision == "bfloat16" else config.precision)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(precision)
 
 
 def _seed_everything(seed: int) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from agents.config import AgentConfig
 from agents.ppo import PPOAgent
 from agents.timing import SectionTimer
+from agents.torch_settings import torch_settings
 from benchmarks.raw_engine import RawEngine, raw_engine
 from envs.config import EnvConfig
 from envs.vector_env import HOIVectorEnv
@@ -62,6 +63,7 @@ def measure(env_config: EnvConfig, agent_config: AgentConfig | None, *, seconds:
     env = HOIVectorEnv(env_config)
     try:
         raw, stepped, ratio, events = _engine_and_env(env, seconds)
+        _free(env.device)  # the states kept for the raw engine are no part of the memory that training takes
         loop, shares = _training(env, agent_config, seconds) if agent_config else (None, {})
         return Speed(
             task=env_config.task,
@@ -81,10 +83,9 @@ def measure(env_config: EnvConfig, agent_config: AgentConfig | None, *, seconds:
         )
     finally:
         env.close()
+        device = env.device
         del env
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _free(device)
 
 
 def _engine_and_env(env: HOIVectorEnv, seconds: float) -> tuple[float, float, float, dict[str, float]]:
@@ -127,18 +128,19 @@ def _raw_step(engine: RawEngine, snapshot: dict[str, Tensor], target: Tensor, ti
 
 
 def _training(env: HOIVectorEnv, config: AgentConfig, seconds: float) -> tuple[float, dict[str, float]]:
-    """Samples/s of PPO, and what its sections take of the time."""
-    agent = PPOAgent(env, replace(config, critic_warmup_epochs=0))
-    agent.init_tensors()
-    agent.current_obs = env.reset(seed=0)[0]
-    agent.train_epoch()
-    agent.timer.seconds()
-    begin, samples = time.perf_counter(), 0
-    while samples == 0 or time.perf_counter() - begin < seconds:
-        agent.train_epoch()  # its statistics are read at the end, so nothing is left to wait for
-        samples += agent.batch_size
-    spent = time.perf_counter() - begin
-    return samples / spent, {name: part / spent for name, part in agent.timer.seconds().items()}
+    """Samples/s of PPO with the threads and precision of config, and what its sections take of the time."""
+    with torch_settings(config):
+        agent = PPOAgent(env, replace(config, critic_warmup_epochs=0))
+        agent.init_tensors()
+        agent.current_obs = env.reset(seed=0)[0]
+        agent.train_epoch()
+        agent.timer.seconds()
+        begin, samples = time.perf_counter(), 0
+        while samples == 0 or time.perf_counter() - begin < seconds:
+            agent.train_epoch()  # its statistics are read at the end, so nothing is left to wait for
+            samples += agent.batch_size
+        spent = time.perf_counter() - begin
+        return samples / spent, {name: part / spent for name, part in agent.timer.seconds().items()}
 
 
 def _actions(env: HOIVectorEnv, generator: torch.Generator) -> Tensor:
@@ -170,6 +172,13 @@ def _read(counters: dict[str, Tensor]) -> dict[str, int]:
 
 def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _free(device: torch.device) -> None:
+    """Gives memory that nobody uses any more back to the GPU."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _memory(device: torch.device) -> float:

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from agents.config import AgentConfig
+from agents.ppo import PPOAgent
 from benchmarks import speed_table
 from benchmarks.speed_table import Case, knob_cases, line, run, world_cases
 from benchmarks.throughput import Speed, measure
@@ -46,6 +48,21 @@ def test_a_measurement_is_consistent() -> None:
     assert speed.ppo_ratio == speed.ppo / speed.raw
     assert sum(speed.shares.values()) == pytest.approx(1.0, abs=0.2)
     assert measure(env, None, seconds=0.05).ppo is None
+
+
+def test_training_is_measured_with_the_precision_of_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def noted(agent: PPOAgent) -> object:
+        seen.append(torch.get_float32_matmul_precision())
+        return train_epoch(agent)
+
+    train_epoch, before = PPOAgent.train_epoch, torch.get_float32_matmul_precision()
+    monkeypatch.setattr(PPOAgent, "train_epoch", noted)
+    env = replace(task_config("locomotion", num_envs=2), threads=1)
+    measure(env, AgentConfig(hidden_sizes=(8,), horizon=2, mini_epochs=1, precision="medium"), seconds=0.02)
+    assert set(seen) == {"medium"} != {before}
+    assert torch.get_float32_matmul_precision() == before
 
 
 def test_a_line_of_the_table() -> None:

@@ -89,8 +89,7 @@ class MujocoWarpSimulator(Simulator):
         before = self.snapshot()
         with wp.ScopedDevice(self._wp_device):
             graph = self._capture(self._physics)
-        wp.synchronize_device(self._wp_device)  # warming up moved the worlds, on a stream of Warp's own
-        self.restore(before)
+        self.restore(before)  # warming up moved the worlds
         return lambda: self._launch(graph)
 
     def step(self, joint_target: Tensor) -> None:
@@ -174,11 +173,15 @@ class MujocoWarpSimulator(Simulator):
         wp.synchronize_device(self._wp_device)  # whatever stream torch will use, it finds this done
 
     def _capture(self, body: Callable[[], None]) -> wp.Graph:
-        """The graph of what body launches. It runs once beforehand, to compile and load its kernels."""
-        wp.synchronize_device(self._wp_device)  # what torch has put into the buffers is there
+        """The graph of what body launches. It runs once beforehand, to compile and load its kernels.
+
+        That is on a stream of Warp's own, of which torch's knows nothing: each waits for the other here.
+        """
+        wp.synchronize_device(self._wp_device)
         body()
         with no_garbage_collection(), wp.ScopedCapture() as capture:
             body()
+        wp.synchronize_device(self._wp_device)
         assert capture.graph is not None
         return capture.graph
 

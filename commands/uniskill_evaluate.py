@@ -3,8 +3,12 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from motions.errors import UserError
+
+if TYPE_CHECKING:
+    from conditioners.uniskill.evaluation import Trained
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,8 @@ class EvaluateConfig:
 def evaluate(config: EvaluateConfig) -> None:
     """Does what the configuration says; raises UserError."""
     from commands.eval_progress import EvalProgress
-    from conditioners.uniskill.evaluation import Trained
     from conditioners.uniskill.evaluation import evaluate as judge
     from conditioners.uniskill.evaluation_report import markdown, write_report
-    from conditioners.uniskill.pretrained import load_uniskill, run_config
     from conditioners.uniskill.store import RenderStore
     from motions.formats import load_clips
     from motions.library import MotionLibrary
@@ -45,11 +47,7 @@ def evaluate(config: EvaluateConfig) -> None:
     if not config.runs:
         raise UserError("runs is missing: the training runs to evaluate, as in [output/seed0, output/seed1]")
     named = {"ISD, random colours": config.runs, "ISD, fixed colours": config.controls}
-    models = {
-        name: [Trained(load_uniskill(Path(run)), run_config(Path(run)).forward.resolution) for run in runs]
-        for name, runs in named.items()
-        if runs
-    }
+    models = {name: [_trained(Path(run)) for run in runs] for name, runs in named.items() if runs}
     begin = time.monotonic()
     with EvalProgress() as progress:
         library = MotionLibrary(load_clips(config.motion_file))
@@ -57,3 +55,11 @@ def evaluate(config: EvaluateConfig) -> None:
     paths = write_report(report, config.output)
     print(markdown(report))
     print(f"{time.monotonic() - begin:.0f} s; written: {', '.join(map(str, paths))}")
+
+
+def _trained(run: Path) -> "Trained":
+    from conditioners.uniskill.config import UniSkillConfig
+    from conditioners.uniskill.evaluation import Trained
+    from conditioners.uniskill.pretrained import load_uniskill, run_config
+
+    return Trained(load_uniskill(run), run_config(run, UniSkillConfig).forward.resolution)

@@ -1,7 +1,6 @@
 """Tables of conditions on disk: one vector for every frame of a motion library, or of a prompt."""
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,10 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motions.atomic import write_atomically
+from conditioners.array_file import ArrayFormat
 from motions.errors import UserError
-
-FORMAT = "hoigym-conditions-1"
 
 
 class TableError(UserError):
@@ -34,40 +31,26 @@ class ConditionTable:
     meta: dict[str, str] = field(default_factory=dict)
 
 
+_FORMAT = ArrayFormat("hoigym-conditions-1", "table of conditions", TableError)
+
+
 def save_table(table: ConditionTable, path: Path) -> None:
     """Writes a table as .npz, in half precision; raises TableError where that is not possible."""
     values = table.values.detach().cpu().half()
     if not torch.isfinite(values).all():
         raise TableError(f"{path}: the conditions hold numbers that are not finite in half precision")
-    arrays = {
-        "format": np.array(FORMAT),
-        "values": values.numpy(),
-        "fps": np.array(table.fps, dtype=np.float64),
-        "library_hash": np.array(table.library_hash),
-        "meta": np.array(json.dumps(table.meta, sort_keys=True)),
-    }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomically(path) as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-    except OSError as error:
-        raise TableError(f"{path}: cannot be written ({error.strerror or error})") from error
+    meta = json.dumps(table.meta, sort_keys=True)
+    _FORMAT.save(path, {"values": values.numpy(), "fps": table.fps, "library_hash": table.library_hash, "meta": meta})
 
 
 def load_table(path: Path) -> ConditionTable:
     """Reads what `save_table` wrote; raises TableError for anything else."""
+    arrays = _FORMAT.load(path, ("values", "fps", "library_hash", "meta"))
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if str(arrays["format"]) != FORMAT:
-                raise TableError(f"{path}: format '{arrays['format']}'; this program reads {FORMAT}")
-            values = torch.from_numpy(arrays["values"].astype(np.float32))
-            table = ConditionTable(
-                values, float(arrays["fps"]), str(arrays["library_hash"]), json.loads(str(arrays["meta"]))
-            )
-    except FileNotFoundError:
-        raise TableError(f"{path}: there is no table of conditions") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise TableError(f"{path}: not a table of conditions ({error})") from error
+        values = torch.from_numpy(arrays["values"].astype(np.float32))
+        fps, meta = float(arrays["fps"]), json.loads(str(arrays["meta"]))
+    except (ValueError, TypeError) as error:
+        raise TableError(f"{path}: not a table of conditions ({error})") from None
     if values.ndim != 3 or 0 in values.shape or not torch.isfinite(values).all():
         raise TableError(f"{path}: values of shape {tuple(values.shape)}; expected finite (variants, frames, width)")
-    return table
+    return ConditionTable(values, fps, str(arrays["library_hash"]), meta)

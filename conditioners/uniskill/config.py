@@ -8,6 +8,8 @@ from conditioners.uniskill.forward import ForwardConfig
 from conditioners.uniskill.isd import IsdConfig
 from motions.errors import UserError
 
+DEPTH_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
+"""The published depth network."""
 DataKind = Literal["store", "videos", "bridge", "droid", "libero", "h2o", "sthsthv2", "xskill"]
 
 
@@ -68,7 +70,7 @@ class UniSkillConfig:
     """Whether the learning rate falls to zero until the last step, as half a cosine."""
     jitter: float = 0.0
     """Strength of the colour changes of the inverse model's pictures, the same for both pictures of a pair."""
-    depth_model: str = "depth-anything/Depth-Anything-V2-Small-hf"
+    depth_model: str = DEPTH_MODEL
     """Folder or hub id of the network that gives depth where the data has none."""
     trunk_weights: str = ""
     """Image classifier's ResNet-18 weights (safetensors, or a state dict) to start the trunk from."""

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from motions.errors import UserError
-
-DEFAULT_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
+from motions.errors import UserError, first_line
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class DepthEstimator:
         return self._network(pixel_values.to(device)).predicted_depth
 
 
-def load_depth_estimator(source: str = DEFAULT_MODEL, device: str | torch.device = "cpu") -> DepthEstimator:
+def load_depth_estimator(source: str, device: str | torch.device) -> DepthEstimator:
     """A depth network of the transformers library, from a folder or a hub id.
 
     Raises UserError where the library or the network is not there.
@@ -82,15 +80,17 @@ def load_depth_estimator(source: str = DEFAULT_MODEL, device: str | torch.device
         raise UserError("depth of videos needs transformers: pip install hoigym[uniskill]") from None
     try:
         settings, _ = ImageProcessingMixin.get_image_processor_dict(source)
+        prepare = DepthInput(
+            settings["size"]["height"],
+            settings.get("ensure_multiple_of", 1),
+            tuple(settings["image_mean"]),
+            tuple(settings["image_std"]),
+        )
         network = AutoModelForDepthEstimation.from_pretrained(source, use_safetensors=True)
     except (OSError, ValueError) as error:
-        raise UserError(f"depth model {source}: cannot be loaded ({str(error).splitlines()[0]})") from None
-    prepare = DepthInput(
-        settings["size"]["height"],
-        settings.get("ensure_multiple_of", 1),
-        tuple(settings["image_mean"]),
-        tuple(settings["image_std"]),
-    )
+        raise UserError(f"depth model {source}: cannot be loaded ({first_line(error)})") from None
+    except KeyError as error:
+        raise UserError(f"depth model {source}: its image processor says nothing of {error}") from None
     return DepthEstimator(prepare, network.eval().to(device))
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from conditioners.uniskill.forward import DiffusionConfig, ForwardDynamics, stage_kwargs
 from conditioners.uniskill.guidance import guidance_masks, sample, scheduler
-from motions.errors import UserError
+from motions.errors import UserError, first_line
 
 try:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -144,6 +144,5 @@ def load_autoencoder(source: str) -> AutoencoderKL:
     try:
         model = AutoencoderKL.from_pretrained(source, subfolder=subfolder, use_safetensors=True)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"autoencoder {source}: cannot be loaded ({reason})") from None
+        raise UserError(f"autoencoder {source}: cannot be loaded ({first_line(error)})") from None
     return model.eval().requires_grad_(False)

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from conditioners.array_file import ArrayFormat
 from conditioners.table_file import ConditionTable
 from conditioners.uniskill.depth import DepthEstimator, as_images, resized
 from conditioners.uniskill.isd import InverseDynamics
 from conditioners.uniskill.model import DEPTH_EPS
 from conditioners.uniskill.store import Rendering, RenderStore, StoreError, disparity
-from motions.atomic import write_atomically
 from motions.errors import UserError
 
 _VERSION = 1
+_CACHED = ArrayFormat("hoigym-skills-1", "file of z", UserError)
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ class Extractor:
         """z (T, Z) of T pictures; the last ones pair with the last picture, the last repeats the one before.
 
         rgb: (T, H, W, 3) uint8. depth: (T, H, W) where larger is nearer; estimated where None. As released,
-        (T - gap, Z), or (0, Z) for too few pictures.
+        (T - gap, Z). Raises UserError where there are too few pictures for a pair.
         """
         count, gap = len(rgb), max(1, round(self.gap * fps))
         first, second = frame_pairs(count, gap, padded=not self.as_released)
         if not len(first):
-            return torch.zeros(0, self.isd.config.skill_dim)
+            raise UserError(f"{count} pictures at {fps:g} a second are too few for a pair {self.gap:g} s apart")
         tokens = torch.cat([self._tokens(rgb, depth, part) for part in _parts(count, self.batch_size)])
         z = [
             self.isd.skill_of_tokens(torch.stack([tokens[first[part]], tokens[second[part]]], 1))
@@ -112,15 +113,14 @@ class SkillCache:
         if self._folder is None:
             return extractor(rgb, depth, fps)
         path = self._folder / f"{extractor.key(rgb, depth, fps)}.npz"
-        stored = _read(path)
-        if stored is not None:
-            self.hits += 1
-            return stored
-        z = extractor(rgb, depth, fps)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with write_atomically(path) as file:
-            np.savez(file, allow_pickle=False, z=z.numpy())
-        return z
+        try:
+            stored = torch.from_numpy(_CACHED.load(path, ("z",))["z"])
+        except UserError:  # none yet, or none that can be read
+            z = extractor(rgb, depth, fps)
+            _CACHED.save(path, {"z": z.numpy()})
+            return z
+        self.hits += 1
+        return stored
 
 
 def table_of_store(
@@ -180,12 +180,3 @@ def _facts(extractor: Extractor) -> dict[str, str]:
 
 def _parts(count: int, size: int) -> list[slice]:
     return [slice(at, min(at + size, count)) for at in range(0, count, size)]
-
-
-def _read(path: Path) -> Tensor | None:
-    """z of a cache file, None where there is none that can be read."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return torch.from_numpy(file["z"])
-    except (OSError, ValueError, KeyError, EOFError):
-        return None

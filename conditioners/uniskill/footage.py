@@ -11,7 +11,7 @@ import numpy as np
 from conditioners.uniskill.config import PairConfig
 from conditioners.uniskill.split import split
 from conditioners.uniskill.store import RenderStore, disparity
-from motions.errors import UserError
+from motions.errors import UserError, first_line
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif")
 _HELD_OUT_EVERY = 10
@@ -43,14 +43,8 @@ class StoreFootage:
     """Rendered clips of a store; learned from and held out as `split` says."""
 
     def __init__(self, store: RenderStore, config: PairConfig, held_out: bool) -> None:
-        chosen = [
-            one
-            for one in store.renderings
-            if (not config.embodiments or one.embodiment in config.embodiments)
-            and (not config.colours or one.colours in config.colours)
-        ]
         self._store = store
-        self._spans = split(chosen, "held_out" if held_out else "train")
+        self._spans = split(store.chosen(config.embodiments, config.colours), "held_out" if held_out else "train")
         self._open: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.pieces = [
             Piece(span.rendering.name, span.first, span.last, in_frames(config.gap, span.rendering.fps))
@@ -103,7 +97,7 @@ def video_facts(path: Path) -> tuple[int, float]:
         fps = float(facts["fps"])
         return max(1, round(float(facts["duration"]) * fps)), fps
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(f"{path}: cannot be read as a video ({_first_line(error)})") from None
+        raise UserError(f"{path}: cannot be read as a video ({first_line(error)})") from None
 
 
 def read_video(path: Path, indices: Sequence[int] | None = None) -> np.ndarray:
@@ -113,7 +107,7 @@ def read_video(path: Path, indices: Sequence[int] | None = None) -> np.ndarray:
             return np.stack(list(iio.imiter(path, plugin="FFMPEG")))
         return np.stack([iio.imread(path, index=index, plugin="FFMPEG") for index in indices])
     except (OSError, ValueError, IndexError, RuntimeError) as error:
-        raise UserError(f"{path}: cannot be read as a video ({_first_line(error)})") from None
+        raise UserError(f"{path}: cannot be read as a video ({first_line(error)})") from None
 
 
 def in_frames(gap: tuple[float, float], fps: float) -> tuple[int, int]:
@@ -130,7 +124,3 @@ def keep_part(items: Sequence[T], held_out: bool) -> list[T]:
     else:
         out = set(range(_HELD_OUT_EVERY - 1, count, _HELD_OUT_EVERY))
     return [item for place, item in enumerate(items) if (place in out) == held_out]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

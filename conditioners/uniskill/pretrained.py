@@ -3,8 +3,9 @@
 Published: `idm.pth` (a plain state dict) and `unet/` (diffusers), or a folder checkpoint-STEP of them.
 """
 
+import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
@@ -17,12 +18,12 @@ from conditioners.learning.state import load_weights, trained_weights
 from conditioners.uniskill.config import UniSkillConfig
 from conditioners.uniskill.isd import InverseDynamics, IsdConfig
 from conditioners.uniskill.model import UniSkill
-from motions.checkpoint import list_checkpoints, load_checkpoint, load_latest
-from motions.errors import UserError
+from motions.checkpoint import load_latest
+from motions.errors import UserError, first_line
 from motions.run_config import CONFIG_FILE
 
 WEIGHT_NAMES = ("idm.safetensors", "idm.pth")
-_ISD = "isd."
+Config = TypeVar("Config")
 
 
 class PretrainedError(UserError):
@@ -47,38 +48,34 @@ def load_uniskill(run_dir: Path) -> UniSkill:
 
     Raises PretrainedError or CheckpointError for anything else.
     """
-    config = run_config(run_dir)
+    config = run_config(run_dir, UniSkillConfig)
     model = UniSkill(config.isd, config.forward)
     checkpoint, _ = load_latest(run_dir)
     load_weights(model, trained_weights(checkpoint), str(checkpoint.path))
     return model.eval().requires_grad_(False)
 
 
-def run_config(run_dir: Path) -> UniSkillConfig:
+def run_config(run_dir: Path, config_type: type[Config]) -> Config:
     """What a run was asked to do; raises PretrainedError where the folder holds no such run."""
     path = run_dir / CONFIG_FILE
     try:
-        return from_plain(UniSkillConfig, yaml.safe_load(path.read_text(encoding="utf-8")))
+        return from_plain(config_type, yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError:
         raise PretrainedError(f"{run_dir}: no training run there ({CONFIG_FILE} is missing)") from None
-    except (yaml.YAMLError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
-        raise PretrainedError(f"{path}: not the configuration of a UniSkill training ({reason})") from None
+    except (yaml.YAMLError, TypeError, AttributeError, ValueError) as error:
+        raise PretrainedError(f"{path}: not the configuration of a UniSkill training ({first_line(error)})") from None
 
 
 def isd_of_weights(weights: dict[str, Tensor], source: str, heads: int = 4) -> InverseDynamics:
     """The inverse model whose sizes the weights tell; raises PretrainedError where they do not fit it."""
     try:
-        config = _sizes(weights, heads)
+        isd = InverseDynamics(_sizes(weights, heads))
     except KeyError as error:
         raise PretrainedError(f"{source}: not an inverse model of UniSkill: {error} is missing") from None
-    with torch.device("meta"):
-        isd = InverseDynamics(config)
-    load_weights(isd.to_empty(device="cpu"), weights, source)
-    # The constants of the pictures are no weights and were emptied too.
-    fresh = InverseDynamics(config)
-    fresh.load_state_dict(isd.state_dict())
-    return fresh.eval().requires_grad_(False)
+    except (ValueError, IndexError, AssertionError) as error:
+        raise PretrainedError(f"{source}: not an inverse model of UniSkill ({first_line(error)})") from None
+    load_weights(isd, weights, source)
+    return isd.eval().requires_grad_(False)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -88,7 +85,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             return safetensors.torch.load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError) as error:
-        raise PretrainedError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+        raise PretrainedError(f"{path}: cannot be read ({first_line(error)})") from None
     except Exception as error:  # torch.load raises many kinds for a file that is something else
         raise PretrainedError(f"{path}: not a file of weights ({type(error).__name__})") from None
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
@@ -109,13 +106,12 @@ def find_weights(source: str) -> Path:
     raise PretrainedError(f"{source}: none of {', '.join(WEIGHT_NAMES)} there or in a checkpoint-* folder of it")
 
 
-def weights_hash_source(source: str) -> bytes:
-    """Bytes that change when the weights of a source do: of the newest checkpoint of a run, or of the file."""
-    run = Path(source)
-    if (run / CONFIG_FILE).is_file():
-        paths = list_checkpoints(run)
-        return load_checkpoint(paths[-1]).state["tensors_sha256"].encode() if paths else b""
-    return find_weights(source).read_bytes()
+def weights_hash(isd: InverseDynamics) -> str:
+    """16 hexadecimal digits that change with the sizes and weights of a model."""
+    digest = hashlib.sha256(repr(isd.config).encode())
+    for value in isd.state_dict().values():
+        digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _sizes(weights: dict[str, Tensor], heads: int) -> IsdConfig:
@@ -145,8 +141,8 @@ def _download(source: str) -> Path:
     except ImportError:
         raise PretrainedError(f"{source}: a hub id needs huggingface_hub: pip install hoigym[uniskill]") from None
     except Exception as error:  # the hub's client raises its own kinds and those of its transport
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise PretrainedError(f"{source}: no such file or folder, and the hub does not give it ({reason})") from None
+        reason = f"the hub does not give it ({first_line(error)})"
+        raise PretrainedError(f"{source}: no such file or folder, and {reason}") from None
 
 
 def _step(folder: Path) -> int:

@@ -1,17 +1,15 @@
 """Recorded rollouts: what a policy may learn from, as arrays in one file."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from motions.atomic import write_atomically
+from conditioners.array_file import ArrayFormat
 from motions.errors import UserError
 
-_FORMAT = "hoigym-rollouts-1"
+_ARRAYS = ("obs", "actions", "rows", "ends")
 
 
 class RolloutError(UserError):
@@ -34,26 +32,21 @@ class Rollouts:
     library_hash: str
 
 
+_FORMAT = ArrayFormat("hoigym-rollouts-1", "file of rollouts of `uniskill record`", RolloutError)
+
+
 def save_rollouts(rollouts: Rollouts, path: Path) -> None:
     """Writes rollouts as .npz; raises RolloutError where that is not possible."""
-    arrays = {name: getattr(rollouts, name).cpu().numpy() for name in ("obs", "actions", "rows", "ends")}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomically(path) as file:
-            np.savez(file, allow_pickle=False, format=_FORMAT, library_hash=rollouts.library_hash, **arrays)
-    except OSError as error:
-        raise RolloutError(f"{path}: cannot be written ({error.strerror or error})") from None
+    arrays = {name: getattr(rollouts, name).cpu().numpy() for name in _ARRAYS}
+    _FORMAT.save(path, {**arrays, "library_hash": rollouts.library_hash})
 
 
 def load_rollouts(path: Path) -> Rollouts:
     """Reads what `save_rollouts` wrote; raises RolloutError for anything else."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if str(file["format"]) != _FORMAT:
-                raise RolloutError(f"{path}: format '{file['format']}'; expected {_FORMAT}")
-            arrays = {name: torch.from_numpy(file[name]) for name in ("obs", "actions", "rows", "ends")}
-            return Rollouts(**arrays, library_hash=str(file["library_hash"]))
-    except FileNotFoundError:
-        raise RolloutError(f"{path}: no such file; `uniskill record` writes one") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RolloutError(f"{path}: not a file of rollouts ({error})") from None
+    arrays = _FORMAT.load(path, (*_ARRAYS, "library_hash"))
+    obs, actions, rows, ends = (arrays[name] for name in _ARRAYS)
+    dimensions = (obs.ndim, actions.ndim, rows.ndim, ends.ndim)
+    if dimensions != (2, 2, 1, 1) or not len(obs) == len(actions) == len(rows) == ends[-1:].sum():
+        raise RolloutError(f"{path}: observations, actions, rows and ends of episodes do not fit each other")
+    tensors = {name: torch.from_numpy(arrays[name]) for name in _ARRAYS}
+    return Rollouts(**tensors, library_hash=str(arrays["library_hash"]))

@@ -7,7 +7,7 @@ store/
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,14 @@ class RenderStore:
                 what = "other clips" if name == "library_hash" else f"{name} {there}, not {wanted}"
                 raise StoreError(f"{folder}: was rendered with {what}; choose another folder")
         return store
+
+    def chosen(self, embodiments: Sequence[str] = (), colours: Sequence[str] = ()) -> list[Rendering]:
+        """The renderings of some embodiments and kinds of colouring; of all where none are named."""
+        return [
+            one
+            for one in self.renderings
+            if (not embodiments or one.embodiment in embodiments) and (not colours or one.colours in colours)
+        ]
 
     def __contains__(self, name: str) -> bool:
         return any(rendering.name == name for rendering in self.renderings)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from conditioners.uniskill.config import UniSkillConfig
 from conditioners.uniskill.pair_sets import pair_set
 from conditioners.uniskill.pretrained import load_uniskill, run_config
 from conditioners.uniskill.representations import skills
@@ -24,7 +25,7 @@ def test_z_tells_the_forward_model_what_comes_and_is_one_for_two_embodiments(
     clips = [demo_clips[name] for name in ("000_demo_getup_5", "010_demo_walk_1", "014_demo_dribble_spot_2")]
     store = RenderStore.open_or_create(tmp_path, StoreFacts(size=64, stride=4))
     fill(store, list(clip_subjects(clips)), [Look.parse("A-random"), Look.parse("C")], 1, seed=0)
-    model, size = load_uniskill(MINI), run_config(MINI).forward.resolution
+    model, size = load_uniskill(MINI), run_config(MINI, UniSkillConfig).forward.resolution
     known, strange = (pair_set(store, look, "all", gap=0.5, every=1) for look in ("A-random", "C"))
     for pairs in (known, strange):
         errors = forward_errors(model, pairs, size, skills(model, pairs).mean(0))

@@ -18,6 +18,7 @@ from conditioners.uniskill.extraction import (
 )
 from conditioners.uniskill.isd import InverseDynamics, IsdConfig
 from conditioners.uniskill.store import Rendering, RenderStore, StoreError, StoreFacts, disparity
+from motions.errors import UserError
 from tests.conditioners.uniskill.oracles import arrays, far
 
 SMALL = IsdConfig(layers=2, heads=2, width=32, skill_dim=8, context_dim=16, resolution=64)
@@ -124,6 +125,26 @@ def test_a_table_of_a_store_and_its_cache(tmp_path: Path) -> None:
     assert other.hits == 0
     save_table(table, tmp_path / "z.npz")
     assert far(load_table(tmp_path / "z.npz").values, table.values) < 1e-2
+
+
+def test_a_broken_file_of_the_cache_is_made_anew(tmp_path: Path) -> None:
+    rgb, depth = np.zeros((4, 64, 64, 3), np.uint8), np.random.default_rng(0).random((4, 64, 64))
+    extractor = Extractor(small_isd(), "", 0.1)
+    z = SkillCache(tmp_path).get(extractor, rgb, depth, 10.0)
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"PK\x03\x04 broken")
+    for hits in (0, 1):
+        cache = SkillCache(tmp_path)
+        assert torch.equal(cache.get(extractor, rgb, depth, 10.0), z)
+        assert cache.hits == hits
+
+
+def test_a_film_that_is_too_short_for_a_pair_is_one_line() -> None:
+    rgb, depth = np.zeros((2, 64, 64, 3), np.uint8), np.ones((2, 64, 64))
+    for as_released, frames in ((False, 1), (True, 2)):
+        extractor = Extractor(small_isd(), "", 0.2, estimator(), as_released=as_released)
+        with pytest.raises(UserError, match=f"{frames} pictures at 10 a second are too few for a pair 0.2 s apart"):
+            extractor(rgb[:frames], depth[:frames], fps=10.0)
 
 
 def test_a_store_that_misses_a_clip_is_one_line(tmp_path: Path) -> None:

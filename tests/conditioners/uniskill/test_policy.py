@@ -122,3 +122,12 @@ def test_files_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(RolloutError, match="expected hoigym-rollouts-1"):
         load_rollouts(tmp_path / "z.npz")
     assert torch.equal(load_rollouts(tmp_path / "rollouts.npz").ends, rollouts().ends)
+    for wrong in (
+        {"ends": torch.tensor([23])},
+        {"rows": torch.arange(3)},
+        {"obs": torch.zeros(3)},
+        {"ends": torch.tensor(1)},
+    ):
+        save_rollouts(replace(rollouts(), **wrong), tmp_path / "rollouts.npz")
+        with pytest.raises(RolloutError, match="do not fit each other"):
+            load_rollouts(tmp_path / "rollouts.npz")

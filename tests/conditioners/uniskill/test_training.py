@@ -11,10 +11,17 @@ from conditioners.learning.learner import FitConfig
 from conditioners.uniskill.config import PairConfig, UniSkillConfig
 from conditioners.uniskill.forward import DiffusionConfig, ForwardConfig
 from conditioners.uniskill.isd import InverseDynamics, IsdConfig
-from conditioners.uniskill.pretrained import PretrainedError, find_weights, load_isd, load_uniskill, read_weights
+from conditioners.uniskill.pretrained import (
+    PretrainedError,
+    find_weights,
+    load_isd,
+    load_uniskill,
+    read_weights,
+    weights_hash,
+)
 from conditioners.uniskill.regression import RegressionForward
 from conditioners.uniskill.training import comparison, train
-from motions.checkpoint import CheckpointError, load_latest
+from motions.checkpoint import CheckpointError, list_checkpoints, load_latest
 from motions.errors import UserError
 from tests.conditioners.uniskill.films import square_store
 
@@ -67,6 +74,15 @@ def test_z_tells_which_way_the_square_moves(tmp_path: Path, store: Path) -> None
     error, of_others = (curves.Scalars(f"validation/{name}")[-1].value for name in ("error", "error_shuffled"))
     assert error < 0.7
     assert error < 0.8 * of_others
+
+
+def test_the_last_good_checkpoint_is_described_by_its_own_hash(tmp_path: Path, store: Path) -> None:
+    config = replace(TINY, data=replace(TINY.data, path=str(store)))
+    train(config, tmp_path, False, plain(config))
+    newest = weights_hash(load_isd(str(tmp_path)))
+    assert weights_hash(load_isd(str(tmp_path))) == newest
+    (list_checkpoints(tmp_path)[-1] / "tensors.safetensors").write_bytes(b"junk")
+    assert weights_hash(load_isd(str(tmp_path))) != newest
 
 
 def test_start_from_another_run(tmp_path: Path, store: Path) -> None:

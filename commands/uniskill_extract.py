@@ -1,30 +1,41 @@
 """`run.py uniskill extract`: one skill vector for every frame of films, as a table of conditions."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from motions.errors import UserError
+from commands.uniskill_render import RenderConfig, render_store
+from conditioners.uniskill.config import DEPTH_MODEL
+from motions.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from conditioners.table_file import ConditionTable
+    from conditioners.uniskill.extraction import Extractor, SkillCache
+    from conditioners.uniskill.store import RenderStore
 
 
 @dataclass(frozen=True)
 class ExtractConfig:
-    """Describe every frame of a store's films, or of a video, by the skill that begins there."""
+    """Describe every frame of clips, of a store's films, or of a video, by the skill that begins there."""
 
     source: Path | None = None
-    """Store of `uniskill render`, or a video."""
+    """Clip or folder of clips, store of `uniskill render`, or video."""
     output: Path | None = None
-    """The .npz to write, for --env.condition.file (a store of clips) or --env.condition.prompt (one film, a video)."""
+    """The .npz to write, for --env.condition.file (clips, a store of them) or --env.condition.prompt (any)."""
     model: str | None = None
     """Run of `uniskill train`, or a published checkpoint: file, folder or hub id."""
     gap: float = 0.5
     """Time between the pictures of a pair [s]."""
+    looks: tuple[str, ...] = ("A",)
+    """Of clips: looks in which they are filmed first, as `uniskill render` names them; each becomes a variant."""
     embodiments: tuple[str, ...] = ()
     """Of a store: the figures to describe; all where empty. Each look of all clips becomes a variant of the table."""
     colours: tuple[str, ...] = ()
     """Of a store: kinds of colouring to describe; all where empty."""
     film: str = ""
     """Of a store: this film alone, as a prompt."""
-    depth_model: str = "depth-anything/Depth-Anything-V2-Small-hf"
+    depth_model: str = DEPTH_MODEL
     """Folder or hub id of the network that gives the depth of a video."""
     cache: Path = Path("output/uniskill-cache")
     """Folder that keeps the vectors of every film, by content."""
@@ -33,6 +44,10 @@ class ExtractConfig:
     """Prepare a video as the released script does, wrongly scaled for the depth network: to compare with its files."""
     overwrite: bool = False
     """Replace a file that is there."""
+
+    def __post_init__(self) -> None:
+        if not self.gap > 0:
+            raise UserError(f"gap must be above 0, not {self.gap:g}")
 
 
 def extract(config: ExtractConfig) -> None:
@@ -45,62 +60,71 @@ def extract(config: ExtractConfig) -> None:
     if config.output.exists() and not config.overwrite:
         raise UserError(f"{config.output}: is there already; choose another name or --overwrite")
     if not config.source.exists():
-        raise UserError(f"{config.source}: no such store or video")
-    if config.gap <= 0:
-        raise UserError(f"gap must be above zero, not {config.gap:g}")
+        raise UserError(f"{config.source}: no such store or video, nor a clip")
     cache = SkillCache(config.cache)
-    table = _of_store(config, cache) if config.source.is_dir() else _of_video(config, cache)
+    table = _table(config, config.source, cache)
     save_table(table, config.output)
     variants, frames, width = table.values.shape
     print(f"{config.output}: {variants} variants of {frames} frames, {width} numbers each, at {table.fps:g} a second")
     print(f"{cache.hits} films were in {config.cache} already")
 
 
-def _of_store(config: ExtractConfig, cache):
+def _table(config: ExtractConfig, source: Path, cache: "SkillCache") -> "ConditionTable":
+    from conditioners.uniskill.footage import VIDEO_SUFFIXES
+    from conditioners.uniskill.store import INDEX, RenderStore
+
+    if source.suffix.lower() in VIDEO_SUFFIXES:
+        return _of_video(config, source, cache)
+    if config.as_released:
+        raise UserError(f"{source}: not a video ({', '.join(VIDEO_SUFFIXES)}), so there is no --as_released of it")
+    extractor = _extractor(config)
+    if (source / INDEX).is_file():
+        return _of_store(config, RenderStore.open(source), extractor, cache)
+    with tempfile.TemporaryDirectory() as folder:
+        films = RenderConfig(
+            Path(folder), str(source), looks=config.looks, variants=1, size=extractor.isd.config.resolution
+        )
+        return _of_store(config, render_store(films), extractor, cache)
+
+
+def _of_store(
+    config: ExtractConfig, store: "RenderStore", extractor: "Extractor", cache: "SkillCache"
+) -> "ConditionTable":
     from commands.eval_progress import EvalProgress
     from conditioners.uniskill.extraction import table_of_store, table_of_video
-    from conditioners.uniskill.store import RenderStore, disparity
+    from conditioners.uniskill.store import disparity
 
-    assert config.source is not None
-    store, extractor = RenderStore.open(config.source), _extractor(config)
     if config.film:
         found = [one for one in store.renderings if one.name == config.film]
         if not found:
             raise UserError(f"{config.source}: no film '{config.film}' of {len(store.renderings)}")
         return table_of_video(store.rgb(found[0]), disparity(store.depth(found[0])), found[0].fps, extractor, cache)
-    chosen = [
-        one
-        for one in store.renderings
-        if (not config.embodiments or one.embodiment in config.embodiments)
-        and (not config.colours or one.colours in config.colours)
-    ]
+    chosen = store.chosen(config.embodiments, config.colours)
     with EvalProgress() as progress:
         name = f"skills of {config.source}"
         return table_of_store(store, chosen, extractor, cache, lambda done, of: progress.show(name, done, of))
 
 
-def _of_video(config: ExtractConfig, cache):
+def _of_video(config: ExtractConfig, video: Path, cache: "SkillCache") -> "ConditionTable":
     from conditioners.uniskill.depth import load_depth_estimator
     from conditioners.uniskill.extraction import table_of_video
-    from conditioners.uniskill.footage import VIDEO_SUFFIXES, read_video, video_facts
+    from conditioners.uniskill.footage import read_video, video_facts
 
-    assert config.source is not None
-    if config.source.suffix.lower() not in VIDEO_SUFFIXES:
-        suffixes = ", ".join(VIDEO_SUFFIXES)
-        raise UserError(f"{config.source}: not a video ({suffixes}); film clips with `run.py uniskill render` first")
-    _, fps = video_facts(config.source)
-    estimator = load_depth_estimator(config.depth_model, config.device)
-    return table_of_video(read_video(config.source), None, fps, _extractor(config, estimator), cache)
+    _, fps = video_facts(video)
+    extractor = _extractor(config, load_depth_estimator(config.depth_model, config.device))
+    return table_of_video(read_video(video), None, fps, extractor, cache)
 
 
-def _extractor(config: ExtractConfig, estimator=None):
-    import hashlib
-
+def _extractor(config: ExtractConfig, estimator=None) -> "Extractor":
     from conditioners.uniskill.extraction import Extractor
-    from conditioners.uniskill.pretrained import load_isd, weights_hash_source
+    from conditioners.uniskill.pretrained import load_isd, weights_hash
 
     assert config.model is not None
-    isd = load_isd(config.model).to(config.device)
-    weights = hashlib.sha256(weights_hash_source(config.model)).hexdigest()[:16]
+    isd = load_isd(config.model)
     depth = config.depth_model if estimator else "simulator"
-    return Extractor(isd, f"{weights}, depth {depth}", config.gap, estimator, as_released=config.as_released)
+    weights = f"{weights_hash(isd)}, depth {depth}"
+    try:
+        isd.to(config.device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device {config.device}: cannot be used ({first_line(error)})") from None
+    return Extractor(isd, weights, config.gap, estimator, as_released=config.as_released)

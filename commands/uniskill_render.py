@@ -4,12 +4,16 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commands.config_parser import ConfigParser
 from commands.layers import CFG, read_layer, restrict
 from commands.run_folder import env_layer
 from envs.config import EnvConfig
 from motions.errors import UserError
+
+if TYPE_CHECKING:
+    from conditioners.uniskill.store import RenderStore
 
 LOOKS = ("A", "B", "A-random", "B-random", "C", "C-random", "A-side")
 
@@ -48,7 +52,16 @@ class RenderConfig:
 
 
 def render(config: RenderConfig) -> None:
-    """Does what the configuration says, with its progress on the terminal; raises UserError."""
+    """Does what the configuration says, and says what came of it; raises UserError."""
+    begin = time.monotonic()
+    store = render_store(config)
+    pictures = sum(one.num_frames for one in store.renderings)
+    seconds = time.monotonic() - begin
+    print(f"{config.output}: {len(store.renderings)} films, {pictures} pictures, after {seconds:.0f} s")
+
+
+def render_store(config: RenderConfig) -> "RenderStore":
+    """The store with all that the configuration asks for, with progress on the terminal; raises UserError."""
     from commands.eval_progress import EvalProgress
     from conditioners.uniskill.store import RenderStore, StoreFacts
     from envs.drawing.film import Look
@@ -58,19 +71,17 @@ def render(config: RenderConfig) -> None:
     looks = [Look.parse(text) for text in config.looks]
     subjects, library_hash = _rollouts(config) if config.checkpoint else _clips(Path(config.motion_file))
     store = RenderStore.open_or_create(config.output, StoreFacts(config.size, config.stride, library_hash))
-    begin = time.monotonic()
+    name = f"films of {config.checkpoint or config.motion_file}"
     with EvalProgress() as progress:
-        new = fill(
+        fill(
             store,
             subjects,
             looks,
             config.variants,
             config.seed,
-            lambda done, of: progress.show(f"films of {config.output}", done, of),
+            lambda done, of: progress.show(name, done, of),
         )
-    pictures = sum(one.num_frames for one in store.renderings)
-    seconds = time.monotonic() - begin
-    print(f"{config.output}: {new} new films in {seconds:.0f} s; {len(store.renderings)} films, {pictures} pictures")
+    return store
 
 
 def _clips(path: Path):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_a_run_is_a_folder(whole_run: Path) -> None:
     state = load_checkpoint(list_checkpoints(whole_run)[-1]).state
     assert state["samples"] == 10 * 16 * 8
     assert state["task"] == "toy"
-    assert state["versions"]["torch"] == torch.__version__
+    assert state["versions"]["torch"] == metadata.version("torch")
 
 
 def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path: Path, whole_run: Path) -> None:
@@ -191,7 +192,7 @@ def test_other_versions_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[
     capsys.readouterr()
     run(tmp_path / "run", quick(max_epochs=2), resume=True)
     note = capsys.readouterr().out.splitlines()[0]
-    assert note == f"note: no longer bit for bit the same run: torch 1.0 -> {torch.__version__}"
+    assert note == f"note: no longer bit for bit the same run: torch 1.0 -> {metadata.version('torch')}"
 
 
 def test_resume_before_the_first_checkpoint_starts(tmp_path: Path) -> None:

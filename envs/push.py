@@ -1,21 +1,16 @@
 """A blow to the whole body."""
 
-import dataclasses
-
-import torch
+from torch import Tensor
 
 from envs.sim.base import Simulator
-from envs.sim.rows import Rows
-from motions.state import MotionState
 
 
-def push(sim: Simulator, velocity: torch.Tensor) -> None:
+def push(sim: Simulator, velocity: Tensor) -> None:
     """Adds velocity (N, 2) [m/s] over the ground to the roots of all rows that have not diverged.
 
-    The body moves on as one; the objects are not pushed.
+    The body moves on as one; nothing else changes: objects are not pushed, and boxes fly on.
     """
-    names = [field.name for field in dataclasses.fields(MotionState)]
-    values = {name: getattr(sim.state, name).clone() for name in names}
-    values["root_lin_vel"][:, :2] += velocity
-    rows = Rows.of(~sim.state.diverged)
-    sim.set_state(rows, MotionState(**values)[rows.index])
+    gain = velocity.masked_fill(sim.state.diverged[:, None], 0.0)
+    sim.state.root_lin_vel[:, :2] += gain
+    sim.state.body_lin_vel[..., :2] += gain[:, None]
+    sim.add_root_velocity(gain)

@@ -150,6 +150,10 @@ class Simulator(ABC):
         """Brings the engine's own coordinates of the launched projectiles up to date."""
 
     @abstractmethod
+    def add_root_velocity(self, velocity: Tensor) -> None:
+        """Adds velocity (N, 2) [m/s] over the ground to the roots in the engine's own coordinates, not in `state`."""
+
+    @abstractmethod
     def generalized_positions(self) -> Tensor:
         """MuJoCo qpos of every row, (N, nq) on the CPU, for drawing and recording."""
 

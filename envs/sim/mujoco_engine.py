@@ -63,6 +63,9 @@ class MujocoSimulator(Simulator):
     def _launch_projectile(self, rows: Rows, box: Tensor, flight: Flight) -> None:
         self._layout.launch(self._fields["qpos"], self._fields["qvel"], rows, box, flight)
 
+    def add_root_velocity(self, velocity: Tensor) -> None:
+        self._fields["qvel"][:, :2] += velocity
+
     def generalized_positions(self) -> Tensor:
         return self._fields["qpos"].clone()
 

@@ -116,6 +116,9 @@ class MujocoWarpSimulator(Simulator):
     def _launch_projectile(self, rows: Rows, box: Tensor, flight: Flight) -> None:
         self._layout.launch(self._qpos, self._qvel, rows, box, flight)
 
+    def add_root_velocity(self, velocity: Tensor) -> None:
+        self._qvel[:, :2] += velocity
+
     def generalized_positions(self) -> Tensor:
         return self._qpos.double().cpu()
 

@@ -1,6 +1,6 @@
 """What a control step consists of: tensor operations and processor time of each part.
 
-    python benchmarks/step_profile.py [--task ballplay] [--motion_file DIR] [--num_envs 1024] [--v2]
+    python -m benchmarks.step_profile [--task ballplay] [--motion_file DIR] [--num_envs 1024] [--v2]
         [--engine mujoco_warp --device cuda] [--as_gpu]
 
 Operations are those that run a kernel: views are left out. With --as_gpu the code takes on a CPU the way that it takes
@@ -27,10 +27,9 @@ from envs.vector_env import HOIVectorEnv
 PARTS = {
     "physics": ("sim", "step"),
     "set rows anew": ("sim", "set_state"),
-    "reference": ("", "reference"),
-    "reward": ("", "_rewards"),
-    "contacts": ("", "contacts"),
-    "termination": ("", "_episode_end"),
+    "reward": ("_judge", "reward"),
+    "contacts": ("_judge", "contacts"),
+    "termination": ("_judge", "end"),
     "observation": ("", "_observe"),
     "starts": ("_starts", "draw"),
     "history": ("_observer", "remember"),

@@ -13,7 +13,7 @@ from viewer.base import Moment
 from viewer.browser.server import address, open_server
 from viewer.browser.window import BrowserViewer
 
-PATIENCE = 120.0
+PATIENCE = 600.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
     "--headless=new",
@@ -38,7 +38,10 @@ def open_browser() -> Any:
     options.binary_location = binary
     for option in _OPTIONS:
         options.add_argument(option)
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.set_script_timeout(PATIENCE)
+    browser.set_page_load_timeout(PATIENCE)
+    return browser
 
 
 class LeavingViewer(BrowserViewer):
@@ -88,27 +91,32 @@ def text(browser: Any) -> str:
     return browser.execute_script("return document.body.innerText")
 
 
-def press(browser: Any, key: str) -> None:
-    """Presses a key of the page as a whole."""
+def press(browser: Any, key: str, seconds: float = 0.0) -> None:
+    """Presses a key of the page as a whole, and holds it so long."""
     from selenium.webdriver.common.action_chains import ActionChains
 
-    ActionChains(browser).send_keys(key).perform()
+    ActionChains(browser).key_down(key).pause(seconds).key_up(key).perform()
 
 
 def click(browser: Any, label: str) -> None:
-    """Clicks the button on which label stands."""
+    """Clicks the button on which label stands, once there is exactly one."""
     script = """
         const found = [...document.querySelectorAll('button')].filter(each => each.innerText.includes(arguments[0]));
-        if (found.length) found[0].click();
-        return found.length;"""
-    assert browser.execute_script(script, label) == 1, f"no button '{label}'"
+        if (found.length == 1) found[0].click();
+        return found.length == 1;"""
+    until(lambda: browser.execute_script(script, label), f"not one button '{label}'")
+
+
+def value(browser: Any, label: str) -> str:
+    """What stands in the number beside a slider."""
+    return _field(browser, label).get_attribute("value")
 
 
 def slide(browser: Any, label: str, value: int) -> None:
-    """Types a value into the number beside a slider."""
+    """Types a value into the number beside a slider that nothing else moves meanwhile."""
     from selenium.webdriver.common.keys import Keys
 
-    field = _beside(browser, label, "input:not([type=hidden])")
+    field = _field(browser, label)
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(str(value), Keys.ENTER)
     browser.execute_script("document.activeElement.blur()")
@@ -116,17 +124,22 @@ def slide(browser: Any, label: str, value: int) -> None:
 
 def choose(browser: Any, label: str, option: str) -> None:
     """Opens a dropdown and takes the option that contains a text."""
-    field = _beside(browser, label, "input")
-    # A list whose field is scrolled out of sight is hidden.
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", field)
-    script = """
+    script = f"""{_BESIDE}
+        const field = beside(arguments[0], 'input');
+        if (!field) return false;
+        if (field.getAttribute('aria-expanded') != 'true') {{
+            // A list whose field is scrolled out of sight is hidden.
+            field.scrollIntoView({{block: 'center'}});
+            field.click();
+            return false;
+        }}
         // The list of another field may still be closing, with the same options.
-        const list = document.getElementById(arguments[1].getAttribute('aria-controls'));
+        const list = document.getElementById(field.getAttribute('aria-controls'));
         const options = list ? [...list.querySelectorAll('[role=option]')].filter(each => each.offsetParent) : [];
-        const found = options.filter(each => each.innerText.includes(arguments[0]));
+        const found = options.filter(each => each.innerText.includes(arguments[1]));
         if (found.length) found[0].click();
-        return found.length;"""
-    until(lambda: browser.execute_script(script, option, field), f"no option '{option}'")
+        return found.length > 0;"""
+    until(lambda: browser.execute_script(script, label, option), f"no option '{option}'")
     browser.execute_script("document.activeElement.blur()")
 
 
@@ -143,15 +156,20 @@ def new_tab(browser: Any, url: str) -> Iterator[None]:
         browser.switch_to.window(first)
 
 
-def _beside(browser: Any, label: str, selector: str) -> Any:
-    """The element that stands in the same row as a label."""
-    script = """
-        const labels = [...document.querySelectorAll('label')].filter(each => each.innerText.trim() == arguments[0]);
+# The element that stands in the same row as a label.
+_BESIDE = """
+    const beside = (text, selector) => {
+        const labels = [...document.querySelectorAll('label')].filter(each => each.innerText.trim() == text);
         for (const label of labels) {
             for (let row = label.parentElement; row; row = row.parentElement) {
-                const found = row.querySelector(arguments[1]);
+                const found = row.querySelector(selector);
                 if (found) return found;
             }
         }
-        return null;"""
-    return until(lambda: browser.execute_script(script, label, selector), f"nothing labelled '{label}'")
+        return null;
+    };"""
+
+
+def _field(browser: Any, label: str) -> Any:
+    script = f"{_BESIDE} return beside(arguments[0], 'input:not([type=hidden])');"
+    return until(lambda: browser.execute_script(script, label), f"nothing labelled '{label}'")

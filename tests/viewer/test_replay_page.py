@@ -7,7 +7,7 @@ import pytest
 
 from motions.clip import Clip
 from motions.graph_build import build_graph, published_settings
-from tests.viewer.tabs import LeavingViewer, choose, click, page, press, slide, text, until
+from tests.viewer.tabs import LeavingViewer, choose, click, page, press, slide, text, until, value
 from viewer.browser.replay_panel import ReplayPanel
 from viewer.clip_session import ClipSession
 from viewer.controls import Controls
@@ -33,10 +33,13 @@ def viewer(browser: Any, session: ClipSession) -> Iterator[LeavingViewer]:
 
 
 def pause(browser: Any, session: ClipSession) -> None:
+    """Pauses, until the page stands still too."""
     if session.playing:
         press(browser, " ")
         until(lambda: not session.playing)
+    until(lambda: f"frame {session.frame} of {session.length}" in text(browser))
     until(lambda: "paused" in text(browser))
+    until(lambda: value(browser, "frame") == str(session.frame))
 
 
 def test_a_clip_plays_and_a_pause_stops_its_frames(browser: Any, session: ClipSession, viewer: LeavingViewer):

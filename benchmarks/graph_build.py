@@ -1,6 +1,6 @@
 """Cost of building the trajectory graph: against a straightforward loop, and as frames grow.
 
-    python benchmarks/graph_build.py --motions DIR [--body-positions stored] [--scales 1 4 16 26]
+    python -m benchmarks.graph_build --motions DIR [--body-positions stored] [--scales 1 4 16 26]
 
 The loop compares one frame with one candidate at a time, in NumPy. Both run in this process on the same
 clips and must find the same links. For the growth the clips are repeated with moved roots and jittered

@@ -1,6 +1,6 @@
 """What a run has learned: its curve, and its policy beside ones that learn nothing.
 
-    python benchmarks/learning.py RUN_DIR [--picture learning.png]
+    python -m benchmarks.learning RUN_DIR [--picture learning.png]
 
 Every policy plays the same starts deterministically: the reference frames of the run's clips, 60 steps, no early
 termination but a fall. An untrained policy has random weights; holding the pose drives the joints to the reference
@@ -46,9 +46,9 @@ def compare(run_dir: Path) -> dict[str, float]:
     config = task_config(**values)
     episode = EpisodeConfig(length=_STEPS, fall_height=config.episode.fall_height)
     env = HOIVectorEnv(dataclasses.replace(config, num_envs=_ROWS, seed=_SEED, episode=episode))
-    player = load_player(run_dir)
+    player = load_player(run_dir, device=env.device)
     torch.manual_seed(0)
-    untrained = build_mlp(player.obs_size, AgentConfig().hidden_sizes, player.action_size)
+    untrained = build_mlp(player.obs_size, AgentConfig().hidden_sizes, player.action_size).to(env.device)
     policies: dict[str, Callable[[Tensor], Tensor]] = {
         "untrained policy": lambda obs: untrained(obs.clamp(-10.0, 10.0)).clamp(-1.0, 1.0),
         "hold the first pose": lambda obs: _pose_actions(env, env.start_frame),
@@ -56,7 +56,10 @@ def compare(run_dir: Path) -> dict[str, float]:
         "feed-forward": lambda obs: env.reference_actions(),
         "trained": player.act,
     }
-    return {name: _play(env, act) for name, act in policies.items()}
+    try:
+        return {name: _play(env, act) for name, act in policies.items()}
+    finally:
+        env.close()
 
 
 def draw(run_dir: Path, baselines: dict[str, float], path: Path) -> None:

@@ -1,6 +1,6 @@
 """How far the neighbour search moves the start frame, with and without the slip of the released code.
 
-    python benchmarks/neighbour_search.py --motions DIR [--picture PATH]
+    python -m benchmarks.neighbour_search --motions DIR [--picture PATH]
 
 The slip: where the intended formula has the mean squared difference of key-body positions, MSE(p - r), the
 released SkillMimic-V2 code has the norm ||p - r^2||. Both formulas see the same noisy states with their true

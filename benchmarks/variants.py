@@ -4,7 +4,8 @@
 
 The file names options of `run.py train` and `run.py eval` that all variants share, and those of each variant; a
 variant that is `like` another one uses that one's policy and only measures it differently. `{name}` in an option is
-what --set gives. What is done already is kept, so a stopped comparison goes on where it was.
+what --set gives. What is done already is kept, so a stopped comparison goes on where it was, and so does a finished one
+that is asked for more --samples.
 """
 
 import argparse
@@ -83,23 +84,21 @@ def read_variants(path: Path, values: dict[str, str], only: Sequence[str]) -> li
 def train(variant: Variant, output: Path, seed: int, samples: int) -> None:
     """Trains a variant's policy, or goes on where it was stopped."""
     run = _run_dir(variant, output, seed)
-    if variant.like or (run / "finished").exists():
+    newest = _newest_checkpoint(run)
+    if variant.like or (newest and json.loads(newest.read_text())["samples"] >= samples):
         return
     seeds = ["--agent.seed", str(seed), "--env.seed", str(seed)]
-    start = (
-        ["--resume", str(run)] if any(run.glob("checkpoints/*")) else [*variant.train, "--run_dir", str(run), *seeds]
-    )
+    start = ["--resume", str(run)] if newest else [*variant.train, "--run_dir", str(run), *seeds]
     _call("train", *start, "--agent.max_samples", str(samples))
-    (run / "finished").touch()
 
 
 def measure(variant: Variant, output: Path, seed: int) -> None:
     """Evaluates a variant's policy; a thousand seeds away from those of training."""
-    folder = _measured(variant, output, seed)
-    if (folder / "report.json").exists():
+    folder, run = _measured(variant, output, seed), _run_dir(variant, output, seed)
+    report, newest = folder / "report.json", _newest_checkpoint(run)
+    if report.exists() and (newest is None or report.stat().st_mtime >= newest.stat().st_mtime):
         return
-    checkpoint = str(_run_dir(variant, output, seed))
-    _call("eval", "--checkpoint", checkpoint, "--output", str(folder), "--seeds", f"[{1000 + seed}]", *variant.measure)
+    _call("eval", "--checkpoint", str(run), "--output", str(folder), "--seeds", f"[{1000 + seed}]", *variant.measure)
 
 
 def table(variants: Sequence[Variant], output: Path, seeds: Sequence[int], samples: int) -> str:
@@ -120,6 +119,11 @@ def _entry(reports: Sequence[dict[str, Any]], column: str) -> str:
         return "-"
     spread = f" ± {statistics.stdev(means):.3g}" if len(means) > 1 else ""
     return f"{statistics.fmean(means):.3g}{spread}"
+
+
+def _newest_checkpoint(run: Path) -> Path | None:
+    """What the newest checkpoint of a run says of itself; None before the first one."""
+    return max(run.glob("checkpoints/epoch_*/state.json"), default=None)
 
 
 def _run_dir(variant: Variant, output: Path, seed: int) -> Path:

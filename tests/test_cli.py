@@ -3,7 +3,6 @@
 import importlib
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -339,11 +338,10 @@ def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_run_py_as_a_program():
     """Help is quick, since it imports no engine; a reader that leaves early is no error."""
-    begin = time.monotonic()
     run = subprocess.run([sys.executable, "run.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert time.monotonic() - begin < 3
     assert "train a policy" in run.stdout
-    loaded = "import sys, commands.app as a; a.main(['--help']); sys.exit('torch' in sys.modules)"
+    slow = "{'torch', 'numpy', 'mujoco', 'gymnasium', 'viser'}"
+    loaded = f"import sys, commands.app as a; a.main(['--help']); sys.exit(bool({slow} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True).returncode == 0
     wrong = subprocess.run([sys.executable, "run.py", "trian"], cwd=ROOT, capture_output=True, text=True)
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)

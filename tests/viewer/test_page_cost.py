@@ -1,6 +1,7 @@
 """What a page costs the run."""
 
 import time
+from collections.abc import Callable
 
 from envs.config import EnvConfig, EpisodeConfig
 from envs.scene.config import ProjectileConfig, SceneConfig
@@ -13,10 +14,12 @@ from viewer.browser.server import open_server
 from viewer.controls import Controls
 from viewer.live import LiveRollout
 
-STEPS = 90
+WARM, STEPS = 10, 90
+MOST = 3.5
+"""Of what a step costs without a page: on the machine of docs/viewer.md still less than 1/60 s."""
 
 
-def test_a_step_before_an_audience_costs_less_than_real_time(demo_clips: dict[str, Clip]):
+def test_a_step_before_an_audience_is_not_much_dearer_than_one_without(demo_clips: dict[str, Clip]):
     config = EnvConfig(
         num_envs=1,
         threads=1,
@@ -39,8 +42,16 @@ def test_a_step_before_an_audience_costs_less_than_real_time(demo_clips: dict[st
     rollout.controls.ask(note)
     rollout.run(viewer)
     viewer.close()
-    env.close()
-    # CPU time of all threads: on a machine that does nothing else the run keeps up with the clock.
-    each = (spent[-1] - spent[10]) / (len(spent) - 11)
     assert len(spent) >= STEPS
-    assert each < 1 / 60, f"{1000 * each:.1f} ms a step"
+    watched = (spent[-1] - spent[WARM]) / (len(spent) - 1 - WARM)
+    alone = processor_seconds(lambda: env.step(env.reference_actions()))
+    env.close()
+    assert watched < MOST * alone, f"{1000 * watched:.1f} ms a step, {1000 * alone:.1f} ms without a page"
+
+
+def processor_seconds(step: Callable[[], object]) -> float:
+    """Of all threads, a step: on a machine that does nothing else the run keeps up with the clock."""
+    begin = time.process_time()
+    for _ in range(STEPS):
+        step()
+    return (time.process_time() - begin) / STEPS

@@ -16,11 +16,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hist_encoder.features import FEATURE_VERSION, feature_width
-from hist_encoder.lightning_file import Unreadable, read_state_dict
 from hist_encoder.model import KERNEL, EncoderShape, HistoryEncoder, NextFramePredictor
 from motions.atomic import write_atomically
 from motions.errors import UserError
 from motions.skeleton import SKELETON_NAMES, load_skeleton
+from motions.torch_file import Unreadable, read_torch_file
 
 WEIGHTS_FILE, FACTS_FILE = "encoder.safetensors", "encoder.json"
 FORMAT, FORMAT_VERSION = "hoigym-history-encoder", 1
@@ -168,7 +168,7 @@ def _load_lightning(path: Path) -> TrainedEncoder:
     if not path.is_file():
         raise EncoderError(f"{path}: no such file; expected a trained encoder's folder or a .ckpt")
     try:
-        weights = read_state_dict(path)
+        weights = _lightning_weights(read_torch_file(path))
     except Unreadable as error:
         raise EncoderError(f"{path}: {error}; expected a Lightning checkpoint of a history encoder") from None
     try:
@@ -177,6 +177,13 @@ def _load_lightning(path: Path) -> TrainedEncoder:
         return _trained(weights, shape, False, skeleton, slots, {})
     except (KeyError, _WrongShape) as error:
         raise EncoderError(f"{path}: no history encoder in it ({str(error)} is missing or of another shape)") from None
+
+
+def _lightning_weights(content: Any) -> dict[str, Tensor]:
+    weights = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(weights, dict):
+        raise Unreadable("holds no 'state_dict'")
+    return {name: value for name, value in weights.items() if isinstance(value, Tensor)}
 
 
 def _shape_of(weights: dict[str, Tensor]) -> EncoderShape:

@@ -1,58 +1,24 @@
-"""Released checkpoints, read without running anything that they hold.
+"""Released checkpoints: weights, and the settings of an OmegaConf tree as plain values."""
 
-They are pickles of torch.save around an OmegaConf tree, which torch's restricted reader alone refuses. Here every
-class and function that a file names is replaced by an inert stand-in; only torch's own reader takes part.
-"""
-
-import warnings
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from conditioners.uva.error import UVAError
+from motions.torch_file import StandIn, Unreadable, read_torch_file
 
 
-class _StandIn:
-    """Takes the place of every object that is neither tensor nor plain container; keeps its state, does nothing."""
-
-    state: Any = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def append(self, value: Any) -> None: ...
-
-    def extend(self, values: Any) -> None: ...
-
-
-def _empty_dict(*args: Any) -> OrderedDict[Any, Any]:
-    """In place of collections.defaultdict, whose factory is not wanted."""
-    return OrderedDict()
-
-
-_STAND_INS = {"collections.defaultdict": _empty_dict}
-
-
-def read_published(path: Path) -> dict[str, Any]:
-    """What a file of torch.save holds: tensors and plain containers; other objects as inert stand-ins, OmegaConf's
-    trees as plain values. Raises UVAError, one line, for a file that is no such thing.
+def read_published(path: Path) -> dict[Any, Any]:
+    """The named parts of a file of torch.save: tensors and plain containers, other objects as inert stand-ins,
+    OmegaConf's trees as plain values; nothing in it is run. Raises UVAError, one line, for a file that is no such
+    thing.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):
-            named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            stand_ins: list[Any] = [(_STAND_INS.get(name, _StandIn), name) for name in named]
-            with torch.serialization.safe_globals(stand_ins):
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UVAError(f"{path}: {error.strerror or error}") from None
-    except Exception:  # torch reports a damaged or forbidden archive with many exception types
-        raise UVAError(f"{path}: damaged, or not a checkpoint that torch.save wrote") from None
+        content = read_torch_file(path)
+    except Unreadable as error:
+        raise UVAError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise UVAError(f"{path}: holds no named parts")
     return {key: value if _is_weights(value) else _plain(value) for key, value in content.items()}
@@ -65,7 +31,8 @@ def weights_in(content: Mapping[str, Any], *places: str) -> dict[str, Tensor] | 
         value = value.get(place) if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping):
         return None
-    return {name.replace("module.", ""): item for name, item in value.items() if isinstance(item, Tensor)}
+    weights = {name: item for name, item in value.items() if isinstance(name, str) and isinstance(item, Tensor)}
+    return {name.replace("module.", ""): item for name, item in weights.items()}
 
 
 def setting(tree: Any, dotted: str, default: Any = None) -> Any:
@@ -81,7 +48,7 @@ def _is_weights(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     """An OmegaConf tree as plain values; nodes hold them in `_val`, containers in `_content`."""
-    if isinstance(value, _StandIn):
+    if isinstance(value, StandIn):
         state = value.state if isinstance(value.state, Mapping) else {}
         return _plain(state.get("_content", state.get("_val")))
     if isinstance(value, Mapping):

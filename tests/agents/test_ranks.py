@@ -72,8 +72,9 @@ ALIKE = ("adam", "learning_rate", "samples", "epoch", "reward")
 def torchrun(*arguments: str, processes: int = 2) -> str:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    # Long enough for a machine that is ten times slower; for processes that wait for each other in vain.
     done = subprocess.run(
-        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -4,7 +4,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -250,13 +249,26 @@ def test_counters_and_incidents_of_a_run(tmp_path: Path, capsys: pytest.CaptureF
 
 
 TRAINING = """
-import sys
+import os, random, signal, sys, threading, time
 from pathlib import Path
 from agents.training import train
-from tests.agents.test_training import MANY_SAVES
+from tests.agents.test_training import MANY_SAVES, newest_epoch
 from tests.agents.toy_env import ToyEnv
 
-train(Path(sys.argv[1]), ToyEnv(8), MANY_SAVES, task="toy", resume=True)
+run_dir, kill_at = Path(sys.argv[1]), int(sys.argv[2])
+
+
+def kill():
+    while newest_epoch(run_dir) < kill_at:
+        time.sleep(0.002)
+    time.sleep(0.05 * random.random())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# From within: another process might come too late where it is short of time.
+if kill_at:
+    threading.Thread(target=kill, daemon=True).start()
+train(run_dir, ToyEnv(8), MANY_SAVES, task="toy", resume=True)
 """
 MANY_SAVES = quick(max_epochs=60, save_every=1, keep_checkpoints=2, critic_warmup_epochs=2)
 
@@ -270,15 +282,10 @@ def test_killed_twice_it_ends_where_it_would_have(tmp_path: Path) -> None:
     """`kill -9` while it saves every epoch; the end equals that of a run left alone."""
     run_dir = tmp_path / "killed"
     run_dir.mkdir()
-    command = [sys.executable, "-c", TRAINING, str(run_dir)]
-    for kill_at in (15, 40, None):
-        process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
-        while kill_at and process.poll() is None and newest_epoch(run_dir) < kill_at:
-            time.sleep(0.002)
-        if kill_at:
-            time.sleep(0.05 * random.random())
-            process.kill()
-        assert process.wait() == (-signal.SIGKILL if kill_at else 0)
+    for kill_at in (15, 40, 0):
+        command = [sys.executable, "-c", TRAINING, str(run_dir), str(kill_at)]
+        ended = subprocess.run(command, cwd=Path(__file__).parents[2])
+        assert ended.returncode == (-signal.SIGKILL if kill_at else 0)
     run(tmp_path / "whole", MANY_SAVES)
     last = Path("checkpoints") / "epoch_000060"
     assert_same_checkpoint(run_dir / last, tmp_path / "whole" / last)

@@ -46,8 +46,9 @@ class AgentConfig:
         keep_checkpoints: Newest checkpoints that stay on disk, the best one beside them.
         critic_warmup_epochs: The actor is frozen for the first epochs while the critic learns.
         threads: CPU threads of torch; 0 leaves torch's own choice.
-        precision: Matrix products: "highest" (float32), "high" (TF32 where there is one), "medium"
-            (bfloat16 products of float32 numbers), "bfloat16" (hidden layers run in bfloat16).
+        precision: Matrix products of the networks, not of the environment: "highest" (float32), "high" (TF32
+            where there is one), "medium" (bfloat16 products of float32 numbers), "bfloat16" (hidden layers
+            run in bfloat16).
         seed: Seed of networks, action noise and environment.
         progress_seconds: Least time between two progress lines in the terminal.
     """

@@ -2,7 +2,8 @@
 
 import io
 import tempfile
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, cast
 
 import torch
@@ -20,6 +21,7 @@ from agents.ranks import ALONE, Ranks
 from agents.rl_games_setup import no_deprecations, rl_games_params
 from agents.stats import RolloutRecorder, RolloutStats, UpdateStats
 from agents.timing import SectionTimer
+from agents.torch_settings import matrix_products
 from agents.vec_env import RlGamesVecEnv, TrainingEnv
 
 LARGEST_LOG_RATIO = 20.0
@@ -37,7 +39,8 @@ class PPOAgent(A2CAgent):
       that is updated is the one that acted (rl-games moves it in between, and with it every ratio);
     - the KL divergence is exact (rl-games' estimate is off by -0.26 at a noise of 0.055 and 156
       actions) and measured against the policy that acted;
-    - nothing waits for the device within a rollout.
+    - nothing waits for the device within a rollout, nor within an update but for one number a pass (the
+      adaptive schedule's, which decides whether the actor goes on).
 
     Attributes:
         current_obs: (N, O) observations the next rollout starts from; set before the first epoch.
@@ -105,7 +108,7 @@ class PPOAgent(A2CAgent):
         self.update_epoch()
         with torch.no_grad():
             batch = self.play_steps()
-        with self.timer("update"):
+        with self._networks("update"):
             raw_obs = batch["obses"]
             batch["obses"] = self.model.norm_obs(raw_obs)
             self._learn_normaliser(raw_obs)
@@ -130,7 +133,7 @@ class PPOAgent(A2CAgent):
         """`horizon` steps of every environment, environment-major: (N * T, ...) tensors."""
         buffer = self.experience_buffer
         for step in range(self.horizon_length):
-            with self.timer("policy"):
+            with self._networks("policy"):
                 result = self._act(self.current_obs)
                 buffer.update_data("obses", step, self.current_obs)
                 for name in self.update_list:
@@ -138,13 +141,14 @@ class PPOAgent(A2CAgent):
             with self.timer("env"):
                 actions = result["actions"].clamp(-1.0, 1.0)
                 self.current_obs, rewards, dones, info = self.stepper.step(actions)
-            with self.timer("policy"):
+            with self._networks("policy"):
                 rewards, info = self._shaped(step, rewards, info)
                 buffer.update_data("rewards", step, rewards.unsqueeze(1))
                 buffer.update_data("dones", step, dones)
                 buffer.update_data("next_values", step, self._values_at_time_out(info))
                 self.recorder.add(rewards, info["terminated"], info["truncated"], info)
-        returns = self._returns()
+        with self._networks("policy"):
+            returns = self._returns()
         batch = buffer.get_transformed_list(swap_and_flatten01, self.tensor_list)
         return {**batch, "returns": swap_and_flatten01(returns), "dones": None, "sigmas": None}
 
@@ -290,6 +294,12 @@ class PPOAgent(A2CAgent):
         moments = self.model.running_mean_std
         if not self.warming_up or float(moments.count) <= 1.0:
             learn_moments(moments, obs, self.ranks)
+
+    @contextmanager
+    def _networks(self, section: str) -> Iterator[None]:
+        """A section of the time in which networks run, in their precision; the environment keeps its own."""
+        with self.timer(section), matrix_products(self.settings.precision):
+            yield
 
     def _autocast(self) -> torch.autocast:
         enabled = self.settings.precision == "bfloat16"

@@ -1,22 +1,31 @@
-"""What a run asks of torch as a whole: threads and precision."""
+"""Settings of torch as a whole, made for a while and set back afterwards."""
 
 import contextlib
 from collections.abc import Iterator
 
 import torch
 
-from agents.config import AgentConfig
+from agents.config import Precision
 
 
 @contextlib.contextmanager
-def torch_settings(config: AgentConfig) -> Iterator[None]:
-    """Threads and precision of a run, set back afterwards."""
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.set_float32_matmul_precision("highest" if config.precision == "bfloat16" else config.precision)
+def torch_threads(count: int) -> Iterator[None]:
+    """As many CPU threads; 0 leaves torch's own choice."""
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(precision)
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def matrix_products(precision: Precision) -> Iterator[None]:
+    """Rounds products of float32 matrices as `AgentConfig.precision` says; bfloat16 is autocast's business."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest" if precision == "bfloat16" else precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

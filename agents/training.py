@@ -17,7 +17,7 @@ from agents.progress import Summaries
 from agents.ranks import ALONE, Ranks
 from agents.run_state import changed_versions, restore, restore_policy
 from agents.session import Incidents, Policy, Session, TrainingDiverged, TrainingResult
-from agents.torch_settings import torch_settings
+from agents.torch_settings import torch_threads
 from agents.vec_env import TrainingEnv
 from motions.checkpoint import list_checkpoints, load_latest, recover_checkpoints
 from motions.errors import UserError
@@ -68,7 +68,7 @@ def train(
         TrainingDiverged: a loss became NaN; the last good checkpoint stays.
     """
     checkpoints = _check_folder(run_dir, resume, ranks)
-    with torch_settings(config), StopSignal("epoch") as stop:
+    with torch_threads(config.threads), StopSignal("epoch") as stop:
         _seed_everything(ranks.seed(config.seed))
         agent = _AGENTS[config.kind](env, config)
         agent.init_tensors()

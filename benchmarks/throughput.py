@@ -18,7 +18,7 @@ from torch import Tensor
 from agents.config import AgentConfig
 from agents.ppo import PPOAgent
 from agents.timing import SectionTimer
-from agents.torch_settings import torch_settings
+from agents.torch_settings import torch_threads
 from benchmarks.raw_engine import RawEngine, raw_engine
 from envs.config import EnvConfig
 from envs.vector_env import HOIVectorEnv
@@ -128,8 +128,8 @@ def _raw_step(engine: RawEngine, snapshot: dict[str, Tensor], target: Tensor, ti
 
 
 def _training(env: HOIVectorEnv, config: AgentConfig, seconds: float) -> tuple[float, dict[str, float]]:
-    """Samples/s of PPO with the threads and precision of config, and what its sections take of the time."""
-    with torch_settings(config):
+    """Samples/s of PPO with the threads of config, and what its sections take of the time."""
+    with torch_threads(config.threads):
         agent = PPOAgent(env, replace(config, critic_warmup_epochs=0))
         agent.init_tensors()
         agent.current_obs = env.reset(seed=0)[0]

@@ -100,7 +100,7 @@ def _features(
     slots = objects if object_slots is None else object_slots
     if slots < objects:
         raise ValueError(f"{objects} objects do not fit into {slots} slots of the history features")
-    over_ground = root_pos * root_pos.new_tensor((1.0, 1.0, 0.0))
+    over_ground = torch.cat((root_pos[..., :2], torch.zeros_like(root_pos[..., 2:])), dim=-1)
     vectors = (body_pos[..., 1:, :] - body_pos[..., :1, :], object_pos - over_ground.unsqueeze(-2))
     turned = torch.cat(vectors, dim=-2) @ _heading_rotation(yaw)
     bodies = body_pos.shape[-2] - 1

@@ -10,6 +10,7 @@ from agents.vec_env import RlGamesVecEnv
 from motions.errors import UserError
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
+from tests.envs.no_waiting import no_waiting
 
 
 def make_agent(config: AgentConfig, env: ToyEnv | None = None) -> PPOAgent:
@@ -104,6 +105,43 @@ def test_bfloat16_learns_too() -> None:
     agent = make_agent(quick(precision="bfloat16"), ToyEnv(64))
     rewards = [agent.train_epoch()[0].reward_terms["near"] for _ in range(40)]
     assert rewards[-1] > 0.55
+
+
+def test_precision_is_that_of_the_networks_alone() -> None:
+    """An environment whose matrix products were rounded would give other numbers to a run of another precision."""
+    seen: dict[str, set[str]] = {"env": set(), "forward": set(), "backward": set()}
+
+    def note(where: str) -> None:
+        seen[where].add(torch.get_float32_matmul_precision())
+
+    class Noting(ToyEnv):
+        def step(self, actions, /):
+            note("env")
+            return super().step(actions)
+
+    agent = make_agent(quick(precision="medium"), Noting(16))
+    for head in (agent.policy.actor[-1], agent.policy.critic[-1]):
+        assert isinstance(head, torch.nn.Linear)
+        head.register_forward_pre_hook(lambda *_: note("forward"))
+        head.weight.register_hook(lambda _: note("backward"))
+    agent.train_epoch()
+    assert seen == {"env": {"highest"}, "forward": {"medium"}, "backward": {"medium"}}
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_neither_rollout_nor_gradient_steps_wait_for_a_device() -> None:
+    agent = make_agent(quick(max_grad_norm=1.0, critic_warmup_epochs=1))
+    agent.never_wait = True
+    agent.train_epoch()
+    agent.update_epoch()
+    with no_waiting(), torch.no_grad():
+        batch = agent.play_steps()
+        agent._learn_normaliser(batch["obses"])
+        agent.prepare_dataset(batch)
+    agent.actor_rests = False
+    with no_waiting():
+        for index in range(len(agent.dataset)):
+            agent.calc_gradients(agent.dataset[index])  # pyright: ignore[reportArgumentType]
 
 
 def test_first_gradient_step_starts_from_the_policy_that_acted() -> None:

@@ -55,7 +55,7 @@ class ToyEnv(VectorEnv[Any, Any, Any]):
         info = {
             "final_obs": final_obs,
             "reward_terms": {"near": near, "calm": calm},
-            "diverged": torch.zeros(self.num_envs, dtype=torch.bool),
+            "diverged": torch.zeros(self.num_envs, dtype=torch.bool, device=self.device),
         }
         return self._obs(), 0.5 * (near + calm), terminated, truncated, info
 
@@ -74,7 +74,7 @@ class ToyEnv(VectorEnv[Any, Any, Any]):
         self.generator.set_state(state["generator"])
 
     def _restart(self, rows: Tensor) -> None:
-        fresh = 2.0 * torch.rand(2, self.num_envs, 2, generator=self.generator) - 1.0
+        fresh = 2.0 * torch.rand(2, self.num_envs, 2, generator=self.generator, device=self.device) - 1.0
         self.point = torch.where(rows.unsqueeze(1), fresh[0], self.point)
         self.target = torch.where(rows.unsqueeze(1), fresh[1], self.target)
         self.steps = torch.where(rows, 0, self.steps)

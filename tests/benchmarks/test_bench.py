@@ -52,19 +52,19 @@ def test_a_measurement_is_consistent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measure(env, None, seconds=0.05).ppo is None
 
 
-def test_training_is_measured_with_the_precision_of_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
+def test_training_is_measured_with_the_threads_of_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
 
     def noted(agent: PPOAgent) -> object:
-        seen.append(torch.get_float32_matmul_precision())
+        seen.append(torch.get_num_threads())
         return train_epoch(agent)
 
-    train_epoch, before = PPOAgent.train_epoch, torch.get_float32_matmul_precision()
+    train_epoch, before = PPOAgent.train_epoch, torch.get_num_threads()
     monkeypatch.setattr(PPOAgent, "train_epoch", noted)
     env = replace(task_config("locomotion", num_envs=2), threads=1)
-    measure(env, AgentConfig(hidden_sizes=(8,), horizon=2, mini_epochs=1, precision="medium"), seconds=0.02)
-    assert set(seen) == {"medium"} != {before}
-    assert torch.get_float32_matmul_precision() == before
+    measure(env, AgentConfig(hidden_sizes=(8,), horizon=2, mini_epochs=1, threads=before + 1), seconds=0.02)
+    assert set(seen) == {before + 1}
+    assert torch.get_num_threads() == before
 
 
 def test_a_line_of_the_table() -> None:

@@ -13,6 +13,8 @@ _COUNTS = {"nonzero", "_local_scalar_dense", "masked_select", "_unique2", "uniqu
 """Operations whose result has a size, or is a number, that the host must know."""
 _UPLOADS = {"tensor", "as_tensor", "from_numpy", "new_tensor"}
 """What sends numbers of the host to the device; a copy from ordinary memory is waited for."""
+_MADE = {"zeros", "ones", "full", "empty", "eye", "arange", "linspace", "rand", "randn", "randint", "randperm"}
+"""What is made on the host where no device is named, and then does not meet the rest."""
 _READS = {"tolist", "numpy", "cpu", "__array__"}
 """What brings numbers to the host, and cannot be seen below on a CPU."""
 
@@ -35,7 +37,7 @@ class _Data(TorchDispatchMode):
 
 
 class _Traffic(TorchFunctionMode):
-    """Refuses to make tensors from numbers of the host, to index with lists of them, and to read tensors."""
+    """Refuses to make tensors on the host or from its numbers, to index with lists of them, and to read tensors."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
@@ -43,6 +45,8 @@ class _Traffic(TorchFunctionMode):
         listed = any(isinstance(part, list) for part in (index if isinstance(index, tuple) else (index,)))
         if listed or (name in _UPLOADS and not isinstance(args[0] if name != "new_tensor" else args[1], Tensor)):
             raise Waits(f"{name} sends numbers of the host to the device")
+        if name in _MADE and (kwargs or {}).get("device") is None:
+            raise Waits(f"{name} makes a tensor on the host")
         if name in _READS:
             raise Waits(f"{name} waits for the device")
         return func(*args, **(kwargs or {}))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from commands.actions import parse_action
+from commands.uniskill_act import ActConfig
 from commands.uniskill_evaluate import EvaluateConfig
 from commands.uniskill_extract import ExtractConfig
 from commands.uniskill_policy import parse_policy
@@ -21,6 +22,7 @@ ACTIONS = {
     "extract": ExtractConfig,
     "record": RecordConfig,
     "policy": PolicyTraining,
+    "act": ActConfig,
 }
 """Action -> its configuration; it is the function of its name in commands/uniskill_<action>.py."""
 # Actions whose options come in layers are parsed by themselves, to a configuration and options beside it.

@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from motions.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from envs.vector_env import HOIVectorEnv
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,7 @@ def record(config: RecordConfig) -> None:
             progress.show(f"rollouts of {config.motion_file}", step, config.steps)
             wanted = act(obs)
             noise = config.noise * torch.randn(wanted.shape, generator=generator, device=env.device)
-            rows = env.library.frame_index(env.clip, env.start_frame + (env.progress - env.wait).clamp_min(0))
-            before = obs[:, :width].clone()
+            rows, before = followed_rows(env), obs[:, :width].clone()
             obs, _, terminated, truncated, _ = env.step((wanted + noise).clamp(-1, 1))
             steps.append((before, wanted.clone(), rows, terminated | truncated))
         library_hash = env.library.content_hash
@@ -68,6 +73,11 @@ def record(config: RecordConfig) -> None:
         Rollouts(seen.flatten(0, 1), actions.flatten(0, 1), rows.flatten(), ends, library_hash), config.output
     )
     print(f"{config.output}: {len(ends)} episodes, {done.numel()} steps, {done.numel() / len(ends):.0f} each")
+
+
+def followed_rows(env: "HOIVectorEnv") -> "Tensor":
+    """Library row (N,) that each row of the environment should be in now."""
+    return env.library.frame_index(env.clip, env.start_frame + (env.progress - env.wait).clamp_min(0))
 
 
 def _policy(config: RecordConfig, env):

@@ -10,7 +10,8 @@ from conditioners.uva.training_config import UVATrainConfig
 
 def parse_train(argv: Sequence[str]) -> tuple[UVATrainConfig, dict[str, Any]]:
     """The configuration, and the given options beside it: config, resume, run_dir."""
-    return parse_run("uva", UVATrainConfig, argv, {"--action_dim": ["model.inputs.action_dim"]})
+    aliases = {"--data": ["data.path"], "--action_dim": ["model.inputs.action_dim"]}
+    return parse_run("uva train", UVATrainConfig, argv, aliases)
 
 
 def recipe_config(name: str) -> UVATrainConfig:
@@ -22,4 +23,4 @@ def train(config: UVATrainConfig, options: dict[str, Any]) -> None:
     """Trains, and says what to do next."""
     from conditioners.uva.training import train as fit
 
-    train_run("uva", config.for_stage(), options, fit)
+    train_run("uva train", config.for_stage(), options, fit)

@@ -5,6 +5,7 @@ Source: arXiv 2505.08787 (section on policies) and repository kang-jaehyun/UniSk
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,7 +43,7 @@ class SkillPolicy(nn.Module):
         for name, width in (("obs", sizes.observation), ("skill", sizes.skill)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_scale", torch.ones(width))
-        width = config.components or sizes.action
+        width = min(config.components, sizes.action) or sizes.action
         self.register_buffer("action_mean", torch.zeros(sizes.action))
         self.register_buffer("action_basis", torch.eye(width, sizes.action))
         self.obs_encoder = nn.Sequential(
@@ -61,8 +62,9 @@ class SkillPolicy(nn.Module):
             return
         mean = actions.mean(0)
         directions = torch.linalg.svd(actions - mean, full_matrices=False)[2][: self.config.components]
-        low, high = torch.quantile((actions - mean) @ directions.T, torch.tensor([_OUTSIDE, 1 - _OUTSIDE]), 0)
-        reach = torch.maximum(low.abs(), high.abs()).clamp_min(_LEAST_SCALE)
+        # torch.quantile takes 16 million numbers at most.
+        ends = np.quantile(((actions - mean) @ directions.T).numpy(), (_OUTSIDE, 1 - _OUTSIDE), axis=0)
+        reach = torch.from_numpy(ends).float().abs().amax(0).clamp_min(_LEAST_SCALE)
         self.get_buffer("action_mean").copy_(mean)
         self.get_buffer("action_basis").copy_(directions * reach[:, None])
 

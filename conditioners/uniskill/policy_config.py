@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from conditioners.learning.learner import FitConfig
+from motions.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,17 @@ class PolicyConfig:
     many joints does not pass through a narrow network."""
     inference_steps: int = 10
     """Steps in which noise is removed; in training there are 100."""
+
+    def __post_init__(self) -> None:
+        halvings = 2 ** (len(self.widths) - 1)
+        if not 1 <= self.executed <= self.horizon - (self.observations - 1) or self.observations < 1:
+            raise UserError(f"policy.executed must be 1 to horizon - observations + 1, not {self.executed}")
+        if self.horizon % halvings:
+            raise UserError(f"policy.horizon must be a multiple of {halvings} for this many widths, not {self.horizon}")
+        if not self.widths or any(width < 1 or width % 8 for width in self.widths):
+            raise UserError(f"policy.widths must be multiples of 8, not {list(self.widths)}")
+        if not 1 <= self.inference_steps <= 100:
+            raise UserError(f"policy.inference_steps must be 1 to 100, not {self.inference_steps}")
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,14 @@ def test_components_stand_for_actions_that_move_together() -> None:
     assert policy.act(torch.randn(4, 2, 5), torch.randn(4, 3), torch.Generator()).shape == (4, 8, 9)
 
 
+def test_components_of_few_joints_and_of_many_steps() -> None:
+    policy = SkillPolicy(replace(SMALL, components=24), PolicySizes(5, 2, 3))
+    # More numbers than torch takes a quantile of.
+    actions = torch.rand(8_500_000, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    policy.standardise(torch.randn(20, 5), torch.randn(20, 3), actions)
+    assert (policy.components(actions[:10_000]).abs() == 1).float().mean() == pytest.approx(0.02, abs=0.005)
+
+
 @pytest.mark.slow
 def test_it_learns_to_follow_z(tmp_path: Path) -> None:
     save_rollouts(rollouts(), tmp_path / "rollouts.npz")

@@ -30,6 +30,8 @@ def make_conditioner(config: ConditionConfig, library: MotionLibrary, control_hz
     _check_width(shown, config.prompt, table)
     values = standardised(shown.values, table.values).to(library.device)
     if shown.library_hash != library.content_hash:
+        if config.kind != "table":
+            raise TableError(f"{config.prompt}: of other clips, of which condition.kind {config.kind} makes nothing")
         return PromptConditioner(values, shown.fps / control_hz, hold_steps)
     spoilt = {
         "table": lambda: values,

@@ -24,6 +24,14 @@ def test_a_video_is_described_by_the_model_first(tmp_path: Path, monkeypatch: py
     assert (config.model, config.depth_model, config.overwrite) == ("models/mini", "my_depth", True)
 
 
+def test_a_clip_is_described_where_there_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[ExtractConfig] = []
+    monkeypatch.setattr(prompt, "extract", asked.append)
+    monkeypatch.setattr(prompt, "FOLDER", tmp_path)
+    assert prompt.prompt_table("clips/walk.npz", "models/mini", "") == str(tmp_path / "walk.npz")
+    assert asked[0].source == Path("clips/walk.npz")
+
+
 def test_a_video_without_a_model_is_one_clear_line():
     with pytest.raises(UserError, match="needs --prompt_model"):
         prompt.prompt_table("clip.mp4", "", "")

@@ -18,9 +18,9 @@ def decay(updates: int) -> float:
 
 
 class AveragedWeights:
-    """A running average of a module's floating-point state; the rest (counters) is copied.
+    """A running average of a module's trained parameters; the rest of its state (statistics, counters) is copied.
 
-    Parameters that are not trained are copied too, since they do not move. values: the average by state name.
+    values: the average by state name.
     """
 
     def __init__(self, module: nn.Module) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from motions.errors import UserError
+
 Batch = dict[str, Tensor]
 
 
@@ -90,6 +92,13 @@ class FitConfig:
     """Steps between the points of a curve."""
     progress_seconds: float = 5.0
     """Between lines in the terminal."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "save_every", "keep_checkpoints", "log_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"fit.{name} must be at least 1, not {getattr(self, name)}")
+        if self.validate_every < 0:
+            raise UserError(f"fit.validate_every must be at least 0, not {self.validate_every}")
 
 
 @dataclass(frozen=True)

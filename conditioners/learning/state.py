@@ -34,10 +34,11 @@ def restore(
     Raises CheckpointError where it does not fit.
     """
     load_weights(module, checkpoint.section("model"), str(checkpoint.path))
+    values = checkpoint.section("ema")
+    if bool(values) != (averaged is not None):
+        made, here = ("with", "without") if values else ("without", "with")
+        raise CheckpointError(f"{checkpoint.path} was made {made} averaged weights (ema), this run is {here} them")
     if averaged is not None:
-        values = checkpoint.section("ema")
-        if not values:
-            raise CheckpointError(f"{checkpoint.path} was made without averaged weights (ema), this run has them")
         averaged.load(values)
     names = _optimised(module, optimizer)
     index_of = {name: index for index, name in enumerate(names)}

@@ -10,7 +10,7 @@ from motions.errors import UserError
 
 DEPTH_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
 """The published depth network."""
-DataKind = Literal["store", "videos", "bridge", "droid", "libero", "h2o", "sthsthv2", "xskill"]
+DataKind = Literal["store", "videos", "bridge", "droid", "libero", "h2o", "sthsthv2", "xskill", "combined"]
 
 
 @dataclass(frozen=True)

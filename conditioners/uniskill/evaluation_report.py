@@ -30,7 +30,7 @@ def write_report(report: UniSkillReport, folder: Path) -> list[Path]:
 
 def markdown(report: UniSkillReport) -> str:
     """The tables."""
-    chance = f"{1 / len(report.skills):.2f}"[1:]
+    chance = _chance(report.skills)
     looks = list(QUERIES.values())
     parts = [
         f"{report.clips} clips, {len(report.skills)} skills; pairs {report.gap:g} s apart; "
@@ -51,10 +51,13 @@ def markdown(report: UniSkillReport) -> str:
 
 
 def _whole_table(report: UniSkillReport) -> tuple[str, str]:
-    chance = f"{1 / len(report.whole_skills):.2f}"[1:]
     head = f"The {len(report.whole_skills)} skills of which {report.held_out_clips} whole clips are held out"
     body = [[row.name, *_cells(row.accuracy_whole)] for row in report.rows]
-    return f"{head} (chance {chance})", _table(["representation", *QUERIES.values()], body)
+    return f"{head} (chance {_chance(report.whole_skills)})", _table(["representation", *QUERIES.values()], body)
+
+
+def _chance(skills: Sequence[int]) -> str:
+    return f"{1 / len(skills):.2f}".lstrip("0")
 
 
 def _cells(values: dict[str, list[float]]) -> list[str]:

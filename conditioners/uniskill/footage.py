@@ -13,7 +13,7 @@ from conditioners.uniskill.split import split
 from conditioners.uniskill.store import RenderStore, disparity
 from motions.errors import UserError, first_line
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".gif")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm")
 _HELD_OUT_EVERY = 10
 T = TypeVar("T")
 
@@ -74,7 +74,23 @@ class FileFootage:
         self.pieces = [piece for _, piece in takes]
 
     def frames(self, piece: int, indices: Sequence[int]) -> tuple[np.ndarray, None]:
-        return self._read(self._takes[piece][0], indices), None
+        path = self._takes[piece][0]
+        try:
+            return self._read(path, indices), None
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({first_line(error)})") from None
+
+
+class JoinedFootage:
+    """The pieces of several footages, one after the other."""
+
+    def __init__(self, parts: Sequence[Footage]) -> None:
+        self._places = [(part, index) for part in parts for index in range(len(part.pieces))]
+        self.pieces = [part.pieces[index] for part, index in self._places]
+
+    def frames(self, piece: int, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray | None]:
+        part, index = self._places[piece]
+        return part.frames(index, indices)
 
 
 def video_footage(config: PairConfig, held_out: bool) -> FileFootage:

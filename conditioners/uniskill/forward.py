@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from motions.errors import UserError
+
 
 @dataclass(frozen=True)
 class DiffusionConfig:
@@ -34,6 +36,10 @@ class ForwardConfig:
     channels: int = 32
     """Width of the regression network."""
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+
+    def __post_init__(self) -> None:
+        if self.channels < 8 or self.channels % 8:
+            raise UserError(f"forward.channels must be a multiple of 8, not {self.channels}")
 
 
 class ForwardDynamics(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from conditioners.uniskill.trunk import RESNET_CHANNELS, resnet18, small_trunk
+from motions.errors import UserError
 
 FRAMES = 2
 _IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -40,6 +41,12 @@ class IsdConfig:
     context_norm: Literal["layer", "batch"] = "layer"
     """How z is normalised for the forward model. Over a batch, z cannot shrink to the same vector for every pair,
     as it does where the forward model learns to do without it first."""
+
+    def __post_init__(self) -> None:
+        for name, other in (("resolution", "patch"), ("width", "heads")):
+            length, part = getattr(self, name), getattr(self, other)
+            if part < 1 or length < part or length % part:
+                raise UserError(f"isd.{name} must be a multiple of isd.{other}, not {length} of {part}")
 
 
 class _Patches(nn.Module):

@@ -56,7 +56,7 @@ def pair_set(store: RenderStore, look: str, part: Part, gap: float, every: int =
     chosen = [one for one in store.renderings if one.name.endswith(f"_{name}_{variant or 0}")]
     spans = split(chosen, part)
     clips = sorted({one.clip for one in chosen})
-    lengths = [round(gap * span.rendering.fps) for span in spans]
+    lengths = [max(1, round(gap * span.rendering.fps)) for span in spans]
     starts = [torch.arange(span.first, span.last - length, every) for span, length in zip(spans, lengths, strict=True)]
     if not any(len(start) for start in starts):
         raise StoreError(f"{store.folder}: no pair of look '{look}' that is {gap:g} s apart")

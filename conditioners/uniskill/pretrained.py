@@ -72,7 +72,7 @@ def isd_of_weights(weights: dict[str, Tensor], source: str, heads: int = 4) -> I
         isd = InverseDynamics(_sizes(weights, heads))
     except KeyError as error:
         raise PretrainedError(f"{source}: not an inverse model of UniSkill: {error} is missing") from None
-    except (ValueError, IndexError, AssertionError) as error:
+    except (ValueError, IndexError) as error:
         raise PretrainedError(f"{source}: not an inverse model of UniSkill ({first_line(error)})") from None
     load_weights(isd, weights, source)
     return isd.eval().requires_grad_(False)

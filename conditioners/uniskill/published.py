@@ -1,12 +1,12 @@
 """Published data sets as they lie on the disk, where they are plain files.
 
-Layouts, splits and gaps as in repository KimHanjung/UniSkill. Its combination of several is their separate folders
-joined; sampling by index gives every take one pair in turn, as there.
+Layouts, splits and gaps as in repository KimHanjung/UniSkill.
 """
 
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import imageio.v3 as iio
 import numpy as np
 
 from conditioners.uniskill.config import PairConfig
-from conditioners.uniskill.footage import FileFootage, Piece, read_video, video_facts
+from conditioners.uniskill.footage import FileFootage, Footage, JoinedFootage, Piece, read_video, video_facts
 from motions.errors import UserError
 
 _TRAIN_SHARE = 0.9
@@ -27,6 +27,7 @@ GAPS = {
     "xskill": (10, 20),
 }
 """Least and largest gap between the pictures of a pair [frames]."""
+_COMBINED = ("droid", "libero", "bridge", "sthsthv2", "h2o")
 _SSV2_SKIPPED = 0.4
 """Share at the start of a clip of Something-Something in which nothing has happened yet."""
 _SSV2_LABELS = frozenset(
@@ -104,13 +105,26 @@ def xskill(config: PairConfig, held_out: bool) -> FileFootage:
     return _footage(measured, GAPS["xskill"], read_video)
 
 
-PUBLISHED: dict[str, Callable[[PairConfig, bool], FileFootage]] = {
+def combined(config: PairConfig, held_out: bool) -> JoinedFootage:
+    """Those of droid, libero, bridge, sthsthv2, h2o that lie in the folder, each under its name; a pair of every take
+    in turn.
+    """
+    kinds = [kind for kind in _COMBINED if (Path(config.path) / kind).is_dir()]
+    if not kinds:
+        raise UserError(f"{config.path}: none of the folders {', '.join(_COMBINED)} there")
+    return JoinedFootage(
+        [PUBLISHED[kind](replace(config, path=str(Path(config.path) / kind)), held_out) for kind in kinds]
+    )
+
+
+PUBLISHED: dict[str, Callable[[PairConfig, bool], Footage]] = {
     "bridge": bridge,
     "droid": droid,
     "libero": libero,
     "h2o": h2o,
     "sthsthv2": sthsthv2,
     "xskill": xskill,
+    "combined": combined,
 }
 
 

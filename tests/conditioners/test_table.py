@@ -122,6 +122,14 @@ def test_a_table_is_standardised_and_its_prompt_with_it(tmp_path, library):
     assert torch.equal(prompted(query(0, 9)), prompted(query(0, 50)))
 
 
+def test_a_prompt_of_other_clips_cannot_be_spoilt(tmp_path, library):
+    save_table(ConditionTable(torch.randn(1, library.num_frames, 4), 60.0, library.content_hash), tmp_path / "z.npz")
+    save_table(ConditionTable(torch.randn(1, 9, 4), 30.0), tmp_path / "prompt.npz")
+    config = ConditionConfig(kind="shuffled", file=str(tmp_path / "z.npz"), prompt=str(tmp_path / "prompt.npz"))
+    with pytest.raises(TableError, match=r"of other clips, of which condition\.kind shuffled makes nothing"):
+        make_conditioner(config, library, 60)
+
+
 def test_predicted_conditions_of_the_same_clips_go_frame_by_frame(tmp_path, library):
     values = torch.randn(1, library.num_frames, 4, generator=torch.Generator().manual_seed(0)).half().float()
     for name, shown in (("true", values), ("predicted", values + 1.0)):

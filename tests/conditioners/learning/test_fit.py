@@ -11,6 +11,7 @@ from conditioners.learning.fit import LearningError, fit
 from conditioners.learning.learner import FitConfig
 from conditioners.learning.state import trained_weights
 from motions.checkpoint import CheckpointError, list_checkpoints, load_latest
+from motions.errors import UserError
 from tests.conditioners.learning.toy import ToyData, ToyLearner
 
 QUICK = FitConfig(steps=12, batch_size=4, save_every=5, validate_every=6, device="cpu", log_every=3, ema=True)
@@ -92,6 +93,16 @@ def test_folders_and_wishes_must_agree(tmp_path: Path, whole: Path) -> None:
     other.module.append(torch.nn.Linear(2, 2))
     with pytest.raises(CheckpointError, match=r"'4\.weight' is missing"):
         fit(other, ToyData(), whole, replace(QUICK, steps=20), resume=True)
+    with pytest.raises(CheckpointError, match=r"made with averaged weights \(ema\), this run is without them"):
+        fit(ToyLearner(), ToyData(), whole, replace(QUICK, steps=20, ema=False), resume=True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"log_every": 0}, {"save_every": 0}, {"batch_size": 0}, {"validate_every": -1}]
+)
+def test_impossible_settings_are_one_line(wrong: dict[str, int]) -> None:
+    with pytest.raises(UserError, match=f"fit.{next(iter(wrong))} must be at least"):
+        replace(QUICK, **wrong)
 
 
 def test_the_time_limit_ends_a_run_with_a_checkpoint(tmp_path: Path) -> None:

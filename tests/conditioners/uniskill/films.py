@@ -34,9 +34,9 @@ def square_store(folder: Path) -> RenderStore:
     return store
 
 
-def video(path: Path, frames: int = 12, size: int = 48) -> Path:
+def video(path: Path, frames: int = 12, size: int = 48, codec: str = "libx264") -> Path:
     """A video whose frame t has grey level 20 t."""
     pictures = np.stack([np.full((size, size, 3), 20 * time, np.uint8) for time in range(frames)])
     path.parent.mkdir(parents=True, exist_ok=True)
-    iio.imwrite(path, pictures, fps=10, plugin="FFMPEG", codec="libx264", macro_block_size=16)
+    iio.imwrite(path, pictures, fps=10, plugin="FFMPEG", codec=codec, macro_block_size=16)
     return path

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,9 @@ def test_pairs_are_evenly_spaced_and_named_by_library_rows(store: RenderStore, c
     assert torch.equal(pairs.images[1, 1], shown)
     train, test = (pair_set(store, "A", part, gap=0.4) for part in ("train", "held_out"))
     assert not set(train.rows.flatten().tolist()) & set(test.rows.flatten().tolist())
+    # However short the gap, a pair is two pictures.
+    close = pair_set(store, "A", "all", gap=0.01)
+    assert torch.equal(close.rows[:, 1] - close.rows[:, 0], torch.full((len(close),), 4))
     with pytest.raises(StoreError, match="look 'D'"):
         pair_set(store, "D", "all", gap=0.4)
 
@@ -193,6 +197,8 @@ def test_the_report_has_every_baseline_and_is_written(store: RenderStore, clips:
     assert json.loads(paths[0].read_text())["gap"] == 0.4
     assert all(math.isfinite(value) for row in report.rows for some in row.accuracy.values() for value in some)
     assert "raw disparity" in markdown(report)
+    assert "all 3 skills (chance .33)" in markdown(report)
+    assert "all 1 skills (chance 1.00)" in markdown(replace(report, skills=(1,)))
 
 
 def test_a_store_of_other_clips_is_refused(store: RenderStore, clips: list[Clip]):

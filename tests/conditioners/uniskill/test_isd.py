@@ -1,10 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from conditioners.uniskill.forward import ForwardConfig
 from conditioners.uniskill.isd import InverseDynamics, IsdConfig
 from conditioners.uniskill.trunk import in_sequence, resnet18
+from motions.errors import UserError
 from tests.conditioners.uniskill.oracles import arrays, far, key_list, own_keys
 
 SMALL = IsdConfig(layers=2, heads=2, width=32, skill_dim=8, context_dim=16, resolution=64)
@@ -62,6 +65,14 @@ def test_a_constant_depth_is_nan_only_as_published() -> None:
     depth, images = torch.ones(1, 2, 64, 64), torch.rand(1, 2, 3, 64, 64)
     assert isd.skill(depth, images).isnan().all()
     assert isd.skill(depth, images, eps=1e-6).isfinite().all()
+
+
+def test_sizes_that_cannot_be_are_one_line() -> None:
+    for wrong in ({"resolution": 72}, {"width": 33}, {"heads": 0}):
+        with pytest.raises(UserError, match="must be a multiple of"):
+            replace(SMALL, **wrong)
+    with pytest.raises(UserError, match=r"forward\.channels must be a multiple of 8, not 12"):
+        ForwardConfig("regression", channels=12)
 
 
 def test_the_small_trunk_fits_the_grid() -> None:

@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from conditioners.uniskill.config import PairConfig, Variation
-from conditioners.uniskill.footage import FileFootage, Piece, StoreFootage, keep_part, read_video, video_footage
+from conditioners.uniskill.footage import (
+    VIDEO_SUFFIXES,
+    FileFootage,
+    Piece,
+    StoreFootage,
+    keep_part,
+    read_video,
+    video_facts,
+    video_footage,
+)
 from conditioners.uniskill.footage_kinds import open_footage
 from conditioners.uniskill.pairs import FramePairs, fixed_batch, jitter, shuffled
 from motions.errors import UserError
@@ -100,6 +109,31 @@ def test_parts_of_a_folder_of_videos(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"bad\.mp4: cannot be read as a video"):
         read_video(tmp_path / "bad.mp4")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [(".mp4", "libx264"), (".mov", "libx264"), (".mkv", "libx264"), (".avi", "mpeg4"), (".webm", "libvpx")],
+)
+def test_videos_of_every_suffix_can_be_read(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = video(tmp_path / f"a{suffix}", codec=codec)
+    assert video_facts(path) == (12, 10.0)
+    assert np.abs(read_video(path, (2, 7)).mean((1, 2, 3)) - [40, 140]).max() < 6
+
+
+def test_no_suffix_of_a_video_is_left_out_above() -> None:
+    assert VIDEO_SUFFIXES == (".mp4", ".mov", ".avi", ".mkv", ".webm")
+
+
+def test_paths_of_one_kind_are_joined(tmp_path: Path) -> None:
+    for name, frames in (("one", 8), ("two", 12)):
+        for take in "ab":
+            video(tmp_path / name / f"{take}.mp4", frames)
+    config = PairConfig("videos", f"{tmp_path / 'one'}:{tmp_path / 'two'}", gap=(0.2, 0.4))
+    train = open_footage(config, False)
+    assert [(piece.name, piece.last) for piece in train.pieces] == [("a", 8), ("a", 12)]
+    assert abs(train.frames(1, (11,))[0].mean() - 220) < 6
+    assert [piece.name for piece in open_footage(config, True).pieces] == ["b", "b"]
 
 
 def test_a_store_is_chosen_from_by_embodiment(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from conditioners.uniskill.config import PairConfig
 from conditioners.uniskill.footage import Footage
+from conditioners.uniskill.footage_kinds import open_footage
 from conditioners.uniskill.published import PUBLISHED
 from motions.errors import UserError
 from tests.conditioners.uniskill.films import video
@@ -78,6 +79,29 @@ def test_something_something_keeps_skill_labels_and_skips_the_start(tmp_path: Pa
     assert [(piece.first, piece.last) for piece in train.pieces] == [(20, 50)]
     assert names(train, tmp_path) == ["sthsthv2/7.mp4"]
     assert names(held_out, tmp_path) == ["sthsthv2/1.mp4"]
+
+
+def test_combined_takes_the_sets_that_are_there(tmp_path: Path) -> None:
+    write(tmp_path / "bridge" / "metadata.json", {f"{index:02d}.mp4": 40 for index in range(10)})
+    write(tmp_path / "h2o" / "metadata.json", [{"path": f"take{index}", "length": 50} for index in range(10)])
+    (tmp_path / "h2o" / "take0").mkdir()
+    iio.imwrite(tmp_path / "h2o" / "take0" / "000003.png", np.full((4, 4, 3), 3, np.uint8))
+    train, held_out = parts("combined", tmp_path)
+    assert (len(train.pieces), len(held_out.pieces)) == (18, 2)
+    assert [train.pieces[place].gap for place in (0, 9)] == [(5, 10), (30, 60)]
+    assert names(train, tmp_path)[9] == "h2o/take0"
+    assert train.frames(9, (3,))[0].mean() == 3
+    with pytest.raises(UserError, match="cannot be read"):
+        train.frames(9, (4,))
+    with pytest.raises(UserError, match="none of the folders droid, libero, bridge, sthsthv2, h2o"):
+        parts("combined", tmp_path / "bridge")
+
+
+@pytest.mark.parametrize("content", [["a.mp4"], {"a.mp4": "long"}, {"a.mp4": None}])
+def test_another_layout_is_one_line(tmp_path: Path, content: Any) -> None:
+    write(tmp_path / "metadata.json", content)
+    with pytest.raises(UserError, match="not laid out as bridge is"):
+        open_footage(PairConfig("bridge", str(tmp_path)), False)
 
 
 def test_xskill_splits_by_who_acts(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ import pickle
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +24,7 @@ import torch
 
 from motions.atomic import write_atomically
 from motions.clip import Clip, ClipError
+from motions.npz import read_npz
 from motions.skeleton import load_skeleton
 
 FORMAT_VERSION = 1
@@ -175,9 +175,8 @@ def _skill_of_name(path: Path) -> int:
 
 def _read_npz(path: Path) -> Clip:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            entries = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error):
+        entries = read_npz(path)
+    except ValueError:
         raise ClipError(path, "truncated or not an .npz of plain arrays") from None
     version = _scalar(path, entries, "format_version", "iu")
     if version != FORMAT_VERSION:

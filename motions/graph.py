@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,6 +13,7 @@ from torch import Tensor
 from motions.atomic import write_atomically
 from motions.errors import UserError
 from motions.library import MotionLibrary
+from motions.npz import read_npz
 from motions.similarity import SimilarityWeights
 
 FORMAT_VERSION = 1
@@ -179,13 +178,12 @@ def _int32(values: Tensor) -> np.ndarray:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return read_npz(path)
     except FileNotFoundError:
         raise GraphError(f"{path}: no such file; build it with `run.py graph build`") from None
     except OSError as error:
         raise GraphError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error):
+    except ValueError:
         raise GraphError(f"{path}: truncated or not a trajectory graph; expected an .npz of `graph build`") from None
 
 
@@ -208,6 +206,8 @@ def _problem_of(entries: dict[str, np.ndarray]) -> str | None:
     if entries["format_version"] != FORMAT_VERSION:
         return f"graph format {entries['format_version']}; expected {FORMAT_VERSION}"
     lengths, clip, frame = entries["clip_length"], entries["target_clip"], entries["target_frame"]
+    if not len(lengths) == len(entries["clip_skill"]) == len(entries["clip_names"]):
+        return "names, skills and lengths of different numbers of clips"
     frames = (int(lengths.sum()), clip.shape[1])
     if any(entries[name].shape != frames for name in ("target_clip", "target_frame", "similarity")):
         return f"links of another number of frames than its clips have ({frames[0]})"

@@ -123,6 +123,7 @@ def changed_file(path: Path, **changes: Any) -> Path:
         ({"similarity": None}, "no valid entry 'similarity'"),
         ({"target_clip": np.zeros((8, 3))}, "no valid entry 'target_clip'"),
         ({"format_version": np.array(99)}, "graph format 99; expected 1"),
+        ({"clip_skill": np.array([1], np.int32)}, "skills and lengths of different numbers of clips"),
         ({"similarity": np.zeros((7, 3), np.float32)}, "another number of frames"),
         ({"target_clip": np.full((8, 3), 2, np.int32)}, "clips that it does not have"),
         ({"target_frame": np.full((8, 3), 4, np.int32)}, "frames that its clips do not have"),

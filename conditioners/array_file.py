@@ -1,7 +1,5 @@
 """Named arrays in one file: what tables of conditions and recorded rollouts are stored as."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 
 from motions.atomic import write_atomically
 from motions.errors import UserError
+from motions.npz import read_npz
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,19 @@ class ArrayFormat:
             raise self.error(f"{path}: cannot be written ({error.strerror or error})") from None
 
     def load(self, path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """The named arrays of a file that `save` wrote; raises `error` for anything else."""
+        """The arrays, among them those named, of a file that `save` wrote; raises `error` for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                if str(file["format"]) != self.name:
-                    raise self.error(f"{path}: format '{file['format']}'; expected {self.name}")
-                return {name: file[name] for name in names}
+            arrays = read_npz(path)
         except FileNotFoundError:
             raise self.error(f"{path}: there is no {self.what}") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise self.error(f"{path}: not a {self.what} ({error})") from None
+        except OSError as error:
+            raise self.error(f"{path}: cannot be read ({error.strerror or error})") from None
+        except ValueError:
+            raise self.error(f"{path}: truncated, or not a {self.what}") from None
+        named = str(arrays.get("format", "none"))
+        if named != self.name:
+            raise self.error(f"{path}: not a {self.what}: format '{named}'; expected {self.name}")
+        for name in names:
+            if name not in arrays:
+                raise self.error(f"{path}: not a {self.what}: no '{name}' in it")
+        return arrays

@@ -4,13 +4,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
 from commands.layers import read_layer
 from commands.run_folder import env_layer
 from envs.config import EnvConfig
+from evaluation.settings import EvaluationSettings
+from motions.atomic import make_folder
 from motions.errors import UserError
+
+if TYPE_CHECKING:
+    from envs.vector_env import HOIVectorEnv
+    from evaluation.evaluator import Progress
+    from evaluation.report import Report
+    from evaluation.simulated import Policy
 
 ALIASES = {
     "--motion_file": ["env.motion_file"],
@@ -20,7 +28,7 @@ ALIASES = {
 
 
 @dataclass(frozen=True)
-class EvalConfig:
+class EvalConfig(EvaluationSettings):
     """Evaluate a policy in the environment of its run: success rates, rewards and errors, as tables and a picture."""
 
     checkpoint: Path | None = None
@@ -33,26 +41,6 @@ class EvalConfig:
     """Names of skills to evaluate in place of a table, as in "[layup, shot]"."""
     switch: tuple[str, ...] = ()
     """Switches to evaluate: "[dribble_left:layup]" starts in the first skill and asks for the second."""
-    trials: int = 200
-    """Trials of each skill, noisy start or switch; spread over the seeds."""
-    seeds: tuple[int, ...] = (0,)
-    """Seeds of starts and noise."""
-    metric: Literal["corrected", "published"] = "corrected"
-    """The rules of success: corrected ones, or those of the published system."""
-    horizon: float | None = None
-    """Length of a trial [s]; 0 is to the end of the clip; 10 where left out."""
-    rows: int = 0
-    """Trials that run side by side; 0 chooses."""
-    walk: int = 0
-    """Ask for so many skills one after the other, along the trajectory graph (of --env.start.graph_file, or built)."""
-    leg: float = 4.0
-    """How long each skill of a walk is asked for [s]."""
-    push: float = 0.0
-    """Also measure success when every second a blow gives the body this speed [m/s]."""
-    projectiles: Literal["off", "auto"] = "off"
-    """auto: also measure success when boxes are thrown, in the rhythm and at the speed of the published system."""
-    scatter: bool = False
-    """Also measure success with the objects at random places around the humanoid, as published for pick-up."""
     output: Path | None = None
     """Folder for report.json, report.md and report.png; output/eval-TIME where left out."""
     env: EnvConfig = field(default_factory=EnvConfig)
@@ -66,6 +54,8 @@ def main(argv: Sequence[str]) -> None:
     from evaluation.report import markdown, write_report
 
     folder = config.output or Path("output") / f"eval-{time.strftime('%Y%m%d-%H%M%S')}"
+    if config.output is not None:
+        make_folder(config.output)  # where nothing can be written is told before anything is measured
     begin = time.monotonic()
     with EvalProgress() as progress:
         report = _evaluate(config, progress.show)
@@ -93,37 +83,24 @@ def parse(argv: Sequence[str]) -> EvalConfig:
     return config
 
 
-def _evaluate(config: EvalConfig, progress):
+def _evaluate(config: EvalConfig, progress: "Progress") -> "Report":
     from gymnasium.spaces import flatdim
 
     from agents.player import load_player
     from evaluation.evaluator import evaluate
-    from evaluation.settings import EvaluationSettings
     from evaluation.tables import load_table, own_table
 
     checkpoint = config.checkpoint
     assert checkpoint is not None
     load_player(checkpoint, task=config.env.task)  # a broken policy is told before anything is built
     skeleton = config.env.scene.skeleton
-    settings = EvaluationSettings(
-        trials=config.trials,
-        seeds=config.seeds,
-        form=config.metric,
-        horizon=config.horizon,
-        rows=config.rows,
-        walk=config.walk,
-        leg=config.leg,
-        push=config.push,
-        projectiles=config.projectiles == "auto",
-        scatter=config.scatter,
-    )
     if config.table is not None:
         table = load_table(config.table, skeleton, config.published_row)
     else:
         table = own_table(skeleton, config.skill, config.switch)
 
-    def policy(env):
+    def policy(env: "HOIVectorEnv") -> "Policy":
         size = flatdim(env.single_observation_space)
         return load_player(checkpoint, task=config.env.task, obs_size=size, device=env.device).act
 
-    return evaluate(config.env, table, settings, policy, checkpoint=str(checkpoint), progress=progress)
+    return evaluate(config.env, table, config, policy, checkpoint=str(checkpoint), progress=progress)

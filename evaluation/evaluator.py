@@ -66,7 +66,7 @@ def evaluate(
             notes += [note for note in (*missing, *runner.notes) if note not in notes]
             if settings.walk and "TSR" in kinds:
                 cells += _walk(env, policy, settings, config.start.graph_file, progress)
-    if settings.projectiles:
+    if settings.projectiles == "auto":
         notes.append(described(with_projectiles(config)))
     if any(cell.kind == "scattered" for cell in cells):
         least, greatest = config.start.scatter_distance
@@ -77,7 +77,7 @@ def evaluate(
         task=config.task,
         engine=config.engine,
         hands=config.scene.hands,
-        form=settings.form,
+        form=settings.metric,
         horizon=horizon,
         seeds=settings.seeds,
         cells=tuple(cells),
@@ -97,7 +97,7 @@ def _walk(
         seconds=settings.leg,
         trials=settings.trials,
         seeds=settings.seeds,
-        form=settings.form,
+        form=settings.metric,
         progress=progress,
     )
 
@@ -155,9 +155,9 @@ class _Runner:
         library = self._env.library
         if job.kind == "TSR":
             return start_rows(library, job.start)
-        rows, failing = fair_starts(library, job.metric, self._settings.form)
+        rows, failing = fair_starts(library, job.metric, self._settings.metric)
         for name in failing:
-            note = f"{name}: the reference itself does not pass the {self._settings.form} metric from any frame"
+            note = f"{name}: the reference itself does not pass the {self._settings.metric} metric from any frame"
             if note not in self.notes:
                 self.notes.append(note)
         # The body must not have gone for the ball yet where it was.
@@ -182,7 +182,7 @@ class _Runner:
         outcome = judge(
             source.snapshots(),
             job.metric,
-            self._settings.form,
+            self._settings.metric,
             skeleton=library.skeleton,
             fps=library.fps,
             statistic=reference_statistic(library, job.metric),

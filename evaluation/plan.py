@@ -50,7 +50,7 @@ def trial_environments(
     found: list[tuple[EnvConfig, tuple[str, ...]]] = [(plain, kinds)]
     if table.skills != ():
         found.append((trial_config(config, rows, StartConfig(noise=1.0)), ("eNSR",)))
-        if settings.projectiles:
+        if settings.projectiles == "auto":
             found.append((with_projectiles(plain), ("projectiles",)))
         if settings.scatter or table.scattered:
             anywhere = StartConfig(scatter=1.0, scatter_distance=config.start.scatter_distance)

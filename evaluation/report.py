@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from motions.atomic import write_atomically
+from motions.atomic import make_folder, write_atomically
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Report:
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
-    """Writes report.json and report.md to folder; each appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes report.json and report.md to folder, each whole or not at all; raises UserError where there can be none."""
+    make_folder(folder)
     texts = {"report.json": json.dumps(report.as_dict(), indent=2) + "\n", "report.md": markdown(report)}
     for name, text in texts.items():
         with write_atomically(folder / name) as file:

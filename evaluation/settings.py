@@ -1,6 +1,7 @@
 """How trials are run."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from evaluation.metrics import Form
 from motions.errors import UserError
@@ -8,22 +9,28 @@ from motions.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """trials: of every cell, spread over the seeds. form: which metrics. horizon: length of a trial [s], 0 to the end
-    of the clip; the table's where None. rows: trials side by side; chosen where 0. walk: skills of a skill walk, 0 for
-    none; leg: how long each is asked for [s]. push: speed [m/s] of the blows of a further cell of each skill.
-    projectiles: whether there is one with boxes thrown. scatter: whether there is one with objects at random places.
-    """
+    """How trials are run, and which cells are measured beside those of the table. Raises UserError for what is none."""
 
     trials: int = 200
+    """Trials of each skill, noisy start or switch; spread over the seeds."""
     seeds: tuple[int, ...] = (0,)
-    form: Form = "corrected"
+    """Seeds of starts and noise."""
+    metric: Form = "corrected"
+    """The rules of success: corrected ones, or those of the published system."""
     horizon: float | None = None
+    """Length of a trial [s]; 0 is to the end of the clip; that of the table, 10, where left out."""
     rows: int = 0
+    """Trials that run side by side; 0 chooses."""
     walk: int = 0
+    """Ask for so many skills one after the other, along the trajectory graph (of --env.start.graph_file, or built)."""
     leg: float = 4.0
+    """How long each skill of a walk is asked for [s]."""
     push: float = 0.0
-    projectiles: bool = False
+    """Also measure success when every second a blow gives the body this speed [m/s]."""
+    projectiles: Literal["off", "auto"] = "off"
+    """auto: also measure success when boxes are thrown, in the rhythm and at the speed of the published system."""
     scatter: bool = False
+    """Also measure success with the objects at random places around the humanoid, as published for pick-up."""
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):

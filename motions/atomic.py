@@ -1,10 +1,20 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and their folders."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from motions.errors import UserError
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those above it, where it is not there; raises UserError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be created ({error.strerror or error})") from None
 
 
 @contextmanager

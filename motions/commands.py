@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motions.atomic import make_folder
 from motions.clip import Clip
 from motions.demo import synthesise
 from motions.errors import UserError
@@ -56,10 +57,7 @@ def _save_all(jobs: list[tuple[Clip, Path]], overwrite: bool) -> list[Path]:
     if present and not overwrite:
         raise UserError(f"{present[0]}: exists already; choose another directory or pass --overwrite")
     for clip, target in jobs:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{target.parent}: cannot be created ({error.strerror})") from None
+        make_folder(target.parent)
         save_clip(clip, target)
         print(f"{target}  {clip.num_frames} frames, {target.stat().st_size / 1024:.0f} KiB")
     return [target for _, target in jobs]

@@ -7,4 +7,4 @@ class UserError(Exception):
 
 def first_line(error: Exception) -> str:
     """What an error of another library says, in one line; its kind where it says nothing."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

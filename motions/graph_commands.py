@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from motions.atomic import make_folder
 from motions.errors import UserError
 from motions.formats import load_clips
 from motions.graph import GraphError, TrajectoryGraph
@@ -40,10 +41,7 @@ def build(
     start = time.perf_counter()
     graph = build_graph(clips, settings, _device(device), _Progress())
     seconds = time.perf_counter() - start
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out.parent}: cannot be created ({error.strerror})") from None
+    make_folder(out.parent)
     graph.save(out)
     print(f"{out}  {graph.num_links} links, {out.stat().st_size / 1024:.0f} KiB, {seconds:.1f} s")
     return graph
@@ -71,6 +69,7 @@ def draw(graph_file: str | Path, out: str | Path, overwrite: bool = False) -> No
     graph, out = TrajectoryGraph.load(graph_file), Path(out)
     if out.exists() and not overwrite:
         raise UserError(f"{out}: exists already; choose another name or pass --overwrite")
+    make_folder(out.parent)
     draw_graph(graph, out)
     print(out)
 

@@ -9,8 +9,8 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
-from motions.atomic import write_atomically
-from motions.errors import UserError
+from motions.atomic import make_folder, write_atomically
+from motions.errors import UserError, first_line
 
 
 class VideoFile:
@@ -35,16 +35,19 @@ class VideoFile:
             self._writer.send(np.ascontiguousarray(_even(picture)))
         except (OSError, RuntimeError) as error:
             self.abort()
-            raise UserError(f"{self.path}: cannot be written ({_first_line(error)})") from None
+            raise UserError(f"{self.path}: cannot be written ({first_line(error)})") from None
         self.frames += 1
 
     def finish(self) -> None:
-        """Gives the file its name. Without any picture there is no file."""
+        """Gives the file its name; raises UserError where it cannot. Without any picture there is no file."""
         if self._writer is None:
             return
         self._writer.close()
         self._writer = None
-        os.replace(self._part, self.path)
+        try:
+            os.replace(self._part, self.path)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror or error})") from None
 
     def abort(self) -> None:
         """Leaves no file behind."""
@@ -82,10 +85,7 @@ def write_picture(picture: np.ndarray, path: Path) -> None:
 
 def make_folder_of(path: Path) -> None:
     """Makes the folder that path lies in; raises UserError where it cannot or path is a folder itself."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{path.parent}: cannot be created ({error.strerror or error})") from None
+    make_folder(path.parent)
     if path.is_dir():
         raise UserError(f"{path}: is a folder; expected a file name")
 
@@ -93,8 +93,3 @@ def make_folder_of(path: Path) -> None:
 def _even(picture: np.ndarray) -> np.ndarray:
     """H.264 stores colour for two by two pixels."""
     return np.pad(picture, ((0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)), mode="edge")
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -98,6 +98,11 @@ def test_wrong_input_is_one_line(policy: Path, tmp_path: Path, capsys: pytest.Ca
     assert "unknown row of table 'ballplay' 'am'" in refusal(capsys, given, "--table=ballplay", "--published_row=am")
     assert "--table names its own skills" in refusal(capsys, given, "--table=ballplay", "--skill=[shot]")
     assert "metric: expected one of 'corrected', 'published'" in refusal(capsys, given, "--metric=best")
+    assert "command line: trials 3: expected a multiple of the 2 seeds" in refusal(
+        capsys, given, "--trials=3", "--seeds=[0, 1]"
+    )
+    (tmp_path / "file").touch()
+    assert "file: cannot be created" in refusal(capsys, given, f"--output={tmp_path / 'file'}")
 
 
 def test_a_policy_of_another_task(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

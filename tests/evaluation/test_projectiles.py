@@ -74,7 +74,7 @@ def config() -> EnvConfig:
 
 def test_cells_stand_beside_the_unperturbed_ones(config: EnvConfig):
     table = own_table("mocap", ("dribble_forward",), ())
-    settings = EvaluationSettings(trials=4, horizon=1.3, projectiles=True)
+    settings = EvaluationSettings(trials=4, horizon=1.3, projectiles="auto")
 
     def follow(env: HOIVectorEnv):
         return lambda obs: env.reference_actions()

@@ -1,5 +1,6 @@
 """Videos and sheets: what is in the files."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +132,14 @@ def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path, kind):
         kind(tmp_path / "file" / "out.mp4", PLAIN)
     with pytest.raises(UserError, match="is a folder; expected a file name"):
         kind(tmp_path, PLAIN)
+
+
+def test_a_folder_that_goes_away_is_one_line(tmp_path: Path):
+    recorder = VideoRecorder(tmp_path / "new" / "video.mp4", PLAIN)
+    show(recorder, steps=2)
+    shutil.rmtree(tmp_path / "new")
+    with pytest.raises(UserError, match=r"video\.mp4: cannot be written \(No such file"):
+        recorder.close()
 
 
 def test_without_ffmpeg_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -74,6 +74,7 @@ def restore(agent: PPOAgent, env: TrainingEnv, checkpoint: Checkpoint) -> None:
     Raises CheckpointError where the checkpoint does not fit the agent or the environment.
     """
     restore_policy(agent, checkpoint)
+    _check_env(env, checkpoint)
     rollout = {name: value.to(agent.obs_device) for name, value in checkpoint.section("rollout").items()}
     agent.current_obs = rollout["obs"]
     agent.recorder.running_return.copy_(rollout["running_return"])
@@ -110,6 +111,18 @@ def _check_fit(agent: PPOAgent, checkpoint: Checkpoint) -> None:
     for name, stored, wanted in facts:
         if stored != wanted:
             raise CheckpointError(f"{checkpoint.path} was made with {stored} {name}, this run has {wanted}")
+
+
+def _check_env(env: TrainingEnv, checkpoint: Checkpoint) -> None:
+    stored, wanted = (
+        {name: tuple(value.shape) for name, value in state.items()}
+        for state in (checkpoint.section("env"), env.state_dict())
+    )
+    if different := sorted(name for name in stored.keys() | wanted.keys() if stored.get(name) != wanted.get(name)):
+        raise CheckpointError(
+            f"{checkpoint.path} was made in another environment: {different[0]} was {stored.get(different[0])}, is "
+            f"{wanted.get(different[0])}; a resumed run keeps engine, clips and scene, --start_from begins a new one"
+        )
 
 
 def _optimised(agent: PPOAgent) -> list[str]:

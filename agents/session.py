@@ -97,11 +97,14 @@ class Session:
         self.begin = time.monotonic()
         self.earlier_seconds = earlier_seconds
 
-    def run(self) -> TrainingResult:
-        """Raises UserError where nothing is left to do, TrainingDiverged where a loss is no number any more."""
+    def check_unfinished(self) -> None:
+        """Raises UserError where nothing is left to do."""
         if self._reason_to_end() == FINISHED:
             epoch = self.agent.epoch_num
             raise UserError(f"{self.run_dir} has finished at epoch {epoch}; raise max_epochs or max_samples")
+
+    def run(self) -> TrainingResult:
+        """Raises TrainingDiverged where a loss is no number any more."""
         while True:
             report = self._epoch()
             reason = self._reason_to_end()

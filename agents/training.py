@@ -21,7 +21,7 @@ from agents.torch_settings import torch_threads
 from agents.vec_env import TrainingEnv
 from motions.checkpoint import list_checkpoints, load_latest, recover_checkpoints
 from motions.errors import UserError
-from motions.run_config import write_config
+from motions.run_config import rewrite_config
 from motions.stop_signal import StopSignal
 
 __all__ = ["TrainingDiverged", "TrainingResult", "train"]
@@ -45,7 +45,8 @@ def train(
     """Train until a limit of the configuration, SIGINT or SIGTERM; each ends with a checkpoint.
 
     The run is the folder `run_dir`: `config.yaml`, `checkpoints/`, `summaries/`. On the CPU a resumed run
-    equals one that was never stopped, bit for bit, provided the environment stores its state exactly.
+    equals one that was never stopped, bit for bit, provided the environment stores its state exactly. What a
+    resumed run changes is in `config.yaml` from then on.
 
     Args:
         run_dir: Folder of the run; new, unless `resume`.
@@ -78,8 +79,6 @@ def train(
         else:
             if warm_start is not None and ranks.first:
                 warm_start(agent)
-            if ranks.first:
-                write_config(run_dir, run_config or {"task": task, "agent": asdict(config)})
             agent.current_obs = env.reset(seed=ranks.seed(config.seed))[0]
         agent.join(ranks)
         with contextlib.ExitStack() as open_things:
@@ -87,7 +86,7 @@ def train(
             if ranks.first:
                 summaries = Summaries(run_dir, resumed_at=agent.frame if resume else None)
                 open_things.callback(summaries.close)
-            return Session(
+            session = Session(
                 run_dir,
                 env,
                 agent,
@@ -97,7 +96,12 @@ def train(
                 earlier_seconds=wall_seconds,
                 measure=measure,
                 incidents=incidents,
-            ).run()
+            )
+            session.check_unfinished()
+            if ranks.first:
+                asked = run_config or {"task": task, "agent": asdict(config)}
+                rewrite_config(run_dir, asked, until=f"epoch_{agent.epoch_num:06d}")
+            return session.run()
 
 
 def _go_on(run_dir: Path, agent: PPOAgent, env: TrainingEnv, ranks: Ranks) -> float:

@@ -1,10 +1,13 @@
 """What a run was asked to do, kept in its folder."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from motions.atomic import write_atomically
 
 CONFIG_FILE = "config.yaml"
 
@@ -12,8 +15,20 @@ CONFIG_FILE = "config.yaml"
 def write_config(run_dir: Path, run_config: Mapping[str, Any]) -> None:
     """Write what a run was asked to do; makes the folder."""
     run_dir.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(_plain(run_config), sort_keys=False, allow_unicode=True)
-    (run_dir / CONFIG_FILE).write_text(text, encoding="utf-8")
+    with write_atomically(run_dir / CONFIG_FILE) as file:
+        file.write(_text(run_config))
+
+
+def rewrite_config(run_dir: Path, run_config: Mapping[str, Any], until: str) -> None:
+    """Write what a run is asked to do from now on; where that is new, the old stays as `config_until_<until>.yaml`."""
+    path, kept = run_dir / CONFIG_FILE, run_dir / f"config_until_{until}.yaml"
+    if path.exists() and path.read_bytes() != _text(run_config) and not kept.exists():
+        shutil.copyfile(path, kept)
+    write_config(run_dir, run_config)
+
+
+def _text(run_config: Mapping[str, Any]) -> bytes:
+    return yaml.safe_dump(_plain(run_config), sort_keys=False, allow_unicode=True).encode()
 
 
 def _plain(value: Any) -> Any:

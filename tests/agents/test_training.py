@@ -183,6 +183,37 @@ def test_changed_learning_rate_counts_when_resumed(tmp_path: Path) -> None:
     assert load_checkpoint(result.checkpoint).state["learning_rate"] == 5e-4
 
 
+def test_config_says_what_the_run_goes_on_with(tmp_path: Path) -> None:
+    """A second resume must not go back to what the first one changed; what was is kept."""
+
+    def learning_rate(name: str = "config.yaml") -> float:
+        return yaml.safe_load((tmp_path / "run" / name).read_text())["agent"]["learning_rate"]
+
+    run(tmp_path / "run", quick(max_epochs=1))
+    run(tmp_path / "run", quick(max_epochs=2, learning_rate=5e-4), resume=True)
+    assert (learning_rate(), learning_rate("config_until_epoch_000001.yaml")) == (5e-4, 1e-3)
+    with pytest.raises(UserError, match="has finished at epoch 2"):
+        run(tmp_path / "run", quick(max_epochs=2, learning_rate=7e-4), resume=True)
+    assert learning_rate() == 5e-4
+    (tmp_path / "other").mkdir()
+    run(tmp_path / "other", quick(max_epochs=1))
+    (tmp_path / "other" / "checkpoints").rename(tmp_path / "other" / "away")
+    run(tmp_path / "other", quick(max_epochs=1), resume=True)
+    for name, files in {"run": 2, "other": 1}.items():
+        assert len(list((tmp_path / name).glob("config*"))) == files
+
+
+def test_another_environment_is_one_line(tmp_path: Path) -> None:
+    class Other(ToyEnv):
+        def state_dict(self):
+            return super().state_dict() | {"sim.qpos": torch.zeros(8, 3)}
+
+    run(tmp_path / "run", quick(max_epochs=1))
+    message = r"epoch_000001 was made in another environment: sim.qpos was None, is \(8, 3\); a resumed run keeps"
+    with pytest.raises(CheckpointError, match=message):
+        run(tmp_path / "run", quick(max_epochs=2), Other(8), resume=True)
+
+
 def test_other_versions_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = run(tmp_path / "run", quick(max_epochs=1)).checkpoint / "state.json"
     state = json.loads(path.read_text())

@@ -42,7 +42,7 @@ class Variant:
 
 
 def main() -> None:
-    """Trains and measures what is missing, prints and writes the table."""
+    """Trains and measures what is missing; the table so far is in variants.md, and printed at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("output", type=Path)
@@ -57,8 +57,8 @@ def main() -> None:
         for variant in variants:
             train(variant, arguments.output, seed, arguments.samples)
             measure(variant, arguments.output, seed)
-    text = table(variants, arguments.output, arguments.seeds, arguments.samples)
-    (arguments.output / "variants.md").write_text(text)
+            text = table(variants, arguments.output, arguments.seeds, arguments.samples)
+            (arguments.output / "variants.md").write_text(text)
     print(text)
 
 
@@ -102,12 +102,17 @@ def measure(variant: Variant, output: Path, seed: int) -> None:
 
 
 def table(variants: Sequence[Variant], output: Path, seeds: Sequence[int], samples: int) -> str:
-    """Markdown: a row for each variant, the mean over the seeds and, of several, their standard deviation."""
+    """Markdown: a row for each measured variant, the mean over its seeds and, of several, their standard deviation."""
     lines = [f"{samples:,} samples a variant, seeds {list(seeds)}", ""]
     lines += ["| variant | " + " | ".join(COLUMNS.values()) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
     for variant in variants:
-        reports = [json.loads((_measured(variant, output, seed) / "report.json").read_text()) for seed in seeds]
-        lines.append(f"| {variant.name} | " + " | ".join(_entry(reports, column) for column in COLUMNS) + " |")
+        files = [_measured(variant, output, seed) / "report.json" for seed in seeds]
+        reports = [json.loads(file.read_text()) for file in files if file.exists()]
+        if reports:
+            name = (
+                variant.name if len(reports) == len(seeds) else f"{variant.name} ({len(reports)} of {len(seeds)} seeds)"
+            )
+            lines.append(f"| {name} | " + " | ".join(_entry(reports, column) for column in COLUMNS) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -140,7 +145,8 @@ def _slug(name: str) -> str:
 
 def _call(*command: str) -> None:
     print("run.py " + " ".join(command), flush=True)
-    subprocess.run([sys.executable, str(RUN), *command], check=True)
+    if subprocess.run([sys.executable, str(RUN), *command]).returncode:
+        raise SystemExit(f"stopped: {command[0]} failed; the same command goes on from here")
 
 
 if __name__ == "__main__":

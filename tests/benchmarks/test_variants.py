@@ -70,4 +70,6 @@ def test_what_is_done_is_kept_until_more_samples_are_wanted(tmp_path: Path, call
 def test_the_table_has_means_of_what_there_is(tmp_path: Path, calls: list[tuple[str, ...]]) -> None:
     compare(tmp_path, 100)
     last = variants.table([PLAIN, ASIDE], tmp_path, [3], 100).splitlines()[-2:]
+    assert variants.table([PLAIN], tmp_path, [3, 4], 100).splitlines()[-1].startswith("| no tricks (1 of 2 seeds) |")
+    assert "| " + ASIDE.name not in variants.table([ASIDE], tmp_path, [4], 100)
     assert last == ["| no tricks | 0.25 | - | 20 | - |", "| no tricks, shuffled | 0.25 | - | 30 | - |"]

@@ -140,4 +140,5 @@ def _draw_clip(axes: Axes, graph: TrajectoryGraph, decades: np.ndarray, clip: in
             axes.plot(best, row, marker="o", markersize=3.5, color="white", markeredgecolor="black")
     axes.set_yticks(range(len(shown)), [str(skills[column]) for column in shown], fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
-    axes.set_title(f"{clip}: {graph.clip_names[clip]} (skill {own})", fontsize=8, loc="left", pad=2)
+    title = f"{clip}: {graph.clip_names[clip]} (skill {own})"
+    axes.set_title(title, fontsize=8, loc="left", pad=2, parse_math=False)

@@ -93,5 +93,7 @@ def test_picture_shows_the_links(tmp_path: Path) -> None:
     assert coloured[:, : picture.shape[1] // 2].mean() > 0.01  # arrows and bars
     assert coloured[:, picture.shape[1] // 2 :].mean() > 0.05  # strips
     draw_graph(graph, tmp_path / "graph.svg")
+    graph.clip_names = (r"5$ a \clip $", *graph.clip_names[1:])
+    draw_graph(graph, tmp_path / "names.png")
     with pytest.raises(GraphError, match="cannot draw '.bmp' pictures"):
         draw_graph(graph, tmp_path / "graph.bmp")

@@ -8,6 +8,7 @@ import viser
 
 from viewer.base import Moment, Setup
 from viewer.browser.buttons import add_button, add_keys
+from viewer.browser.head import head_html
 from viewer.browser.plots import LivePlot
 from viewer.browser.strip import contact_lanes, skill_lane, strips_html
 from viewer.controls import Action
@@ -70,7 +71,7 @@ class PlayPanel:
     def refresh(self, pacer: Pacer) -> None:
         if self._moment is None:
             return
-        self._head.content = _head(self._moment, self._state(pacer))
+        self._head.content = head_html(self._moment, f"{_numbers(self._moment)}, {self._state(pacer)}")
         self._strips.content = self._past_html()
         for skill, button in self._skills.items():
             button.color = "green" if skill == self._moment.skill_id else None
@@ -109,12 +110,6 @@ class PlayPanel:
         self._follow.value = not self._follow.value
 
 
-def _head(moment: Moment, state: str) -> str:
-    reward = "" if moment.reward is None else f"reward {moment.reward:.3f}, "
-    return (
-        '<div style="padding:0.2em 0.6em">'
-        f'<div style="font-size:1.4em;font-weight:600" class="skill">{moment.skill}</div>'
-        f'<div style="font-size:0.85em">{moment.caption}</div>'
-        f'<div style="font-size:0.85em"><span class="time">{moment.time:.2f}</span> s, {reward}'
-        f'<span class="state">{state}</span></div></div>'
-    )
+def _numbers(moment: Moment) -> str:
+    reward = "" if moment.reward is None else f", reward {moment.reward:.3f}"
+    return f"{moment.time:.2f} s{reward}"

@@ -6,6 +6,7 @@ import viser
 
 from viewer.base import Moment, Setup
 from viewer.browser.buttons import add_button, add_keys
+from viewer.browser.head import head_html
 from viewer.browser.strip import contact_lanes, strips_html
 from viewer.clip_session import SPEEDS, ClipSession, Link
 from viewer.pace import Pacer
@@ -63,7 +64,8 @@ class ReplayPanel:
         session, moment = self._session, self._moment
         late = f"{session.speed * pacer.rate:.2f} of real time" if pacer.late else f"{session.speed:g} x real time"
         state = late if session.playing else "paused"
-        self._head.content = _head(moment, f"frame {session.frame} of {session.length}, {moment.time:.2f} s, {state}")
+        line = f"frame {session.frame} of {session.length}, {moment.time:.2f} s, {state}"
+        self._head.content = head_html(moment, line)
         lanes = contact_lanes(session.contacts(session.clip))
         self._strip.content = strips_html(lanes, session.length, session.frame + 0.5)
         self._slider.value = session.frame
@@ -124,12 +126,3 @@ class ReplayPanel:
                 if event.client is not None:
                     chosen = next((each for each in self._links if self._link_name(each) == link.value), None)
                     self._ask(lambda: session.look_at(chosen))
-
-
-def _head(moment: Moment, line: str) -> str:
-    return (
-        '<div style="padding:0.2em 0.6em">'
-        f'<div style="font-size:1.4em;font-weight:600">{moment.skill}</div>'
-        f'<div style="font-size:0.85em">{moment.caption}</div>'
-        f'<div style="font-size:0.85em" class="state">{line}</div></div>'
-    )

@@ -73,7 +73,7 @@ class Report:
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
-    """Writes report.json and report.md to folder, each whole or not at all; raises UserError where it cannot be made."""
+    """Writes report.json and report.md to folder, each whole or not at all; raises UserError without a folder."""
     make_folder(folder)
     texts = {"report.json": json.dumps(report.as_dict(), indent=2) + "\n", "report.md": markdown(report)}
     for name, text in texts.items():

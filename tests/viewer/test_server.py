@@ -3,6 +3,8 @@
 import socket
 import threading
 import urllib.request
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,6 +38,15 @@ def test_an_address_that_is_not_ours_is_one_line():
         open_server("203.0.113.1", 8080)
     with pytest.raises(UserError, match=r"no address 'no\.such\.host\.invalid'"):
         open_server("no.such.host.invalid", 8080)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", "localhost"), ("0.0.0.0", "127.0.0.1"), ("", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")],
+)
+def test_the_address_is_one_that_a_browser_here_can_open(host: str, expected: str):
+    server: Any = SimpleNamespace(get_host=lambda: host, get_port=lambda: 8080)
+    assert address(server) == f"http://{expected}:8080"
 
 
 def test_opening_the_page_to_others_is_warned_of():

@@ -11,6 +11,7 @@ import viser
 from motions.errors import UserError
 
 _HERE = ("127.0.0.1", "localhost", "::1")
+_OPEN = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # every address of this machine, and the own one of them
 
 
 class PortTaken(UserError):
@@ -41,15 +42,15 @@ def close_server(server: viser.ViserServer) -> None:
 
 def address(server: viser.ViserServer) -> str:
     """Where a browser on this machine finds the page."""
-    host = server.get_host()
-    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{server.get_port()}"
+    host = _OPEN.get(server.get_host(), server.get_host())
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.get_port()}"
 
 
 def exposure(host: str) -> str:
     """A warning where others than this machine's users can reach the page, else nothing."""
     if host in _HERE:
         return ""
-    return f"warning: the page is open to everyone who can reach {host}; they can steer it, and there is no password"
+    return f"warning: the page is open to everyone who can reach {host or 'this machine'}; they can steer it, and there is no password"
 
 
 def _check(host: str, port: int) -> None:

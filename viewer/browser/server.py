@@ -50,7 +50,8 @@ def exposure(host: str) -> str:
     """A warning where others than this machine's users can reach the page, else nothing."""
     if host in _HERE:
         return ""
-    return f"warning: the page is open to everyone who can reach {host or 'this machine'}; they can steer it, and there is no password"
+    where = host or "this machine"
+    return f"warning: the page is open to everyone who can reach {where}; they can steer it, and there is no password"
 
 
 def _check(host: str, port: int) -> None:

@@ -5,6 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from envs.body_state import BodyState
 from envs.observation import turn_into_heading
 from envs.scene.scene import Scene
 from envs.sim.rows import Rows
@@ -16,27 +17,13 @@ from motions.rotations import exp_to_quat, tan_norm
 _CHUNK = 4096  # library frames whose features are computed at a time
 
 
-class MovingState(Protocol):
-    """N humanoids and their objects; the simulator's state and a motion library's frames both are one."""
+class MovingState(BodyState, Protocol):
+    """A BodyState with root_lin_vel, root_ang_vel (N, 3)."""
 
-    @property
-    def root_pos(self) -> Tensor: ...
-    @property
-    def root_quat(self) -> Tensor: ...
     @property
     def root_lin_vel(self) -> Tensor: ...
     @property
     def root_ang_vel(self) -> Tensor: ...
-    @property
-    def joint_rot(self) -> Tensor: ...
-    @property
-    def joint_vel(self) -> Tensor: ...
-    @property
-    def body_pos(self) -> Tensor: ...
-    @property
-    def object_pos(self) -> Tensor: ...
-    @property
-    def object_lin_vel(self) -> Tensor: ...
 
 
 def motion_features(state: MovingState, joints: Tensor, key_bodies: Tensor, objects: int) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from envs.body_state import BodyState
 from envs.contacts import Contacts
 from motions.rotations import quat_to_exp
 from motions.skills import OBJECTLESS_SKILLS
@@ -59,29 +60,11 @@ SKILLMIMIC_WEIGHTS = RewardWeights()
 DEEPMIMIC_WEIGHTS = RewardWeights(p=40.0, r=2.0, rv=0.1, smooth=0.0, op=40.0, ig=0.0, cg_body=0.0, cg_object=0.0)
 
 
-class TrackedState(Protocol):
-    """What is compared; the simulator's state and a motion library's frames both are one.
+class TrackedState(BodyState, Protocol):
+    """What is compared: a BodyState with object_quat (N, K, 4) and object_ang_vel (N, K, 3)."""
 
-    root_pos (N, 3) [m], root_quat (N, 4), joint_rot (N, J, 3) exp-maps [rad], joint_vel (N, J, 3) [rad/s],
-    body_pos (N, B, 3), object_pos (N, K, 3), object_quat (N, K, 4), object_lin_vel, object_ang_vel (N, K, 3).
-    """
-
-    @property
-    def root_pos(self) -> Tensor: ...
-    @property
-    def root_quat(self) -> Tensor: ...
-    @property
-    def joint_rot(self) -> Tensor: ...
-    @property
-    def joint_vel(self) -> Tensor: ...
-    @property
-    def body_pos(self) -> Tensor: ...
-    @property
-    def object_pos(self) -> Tensor: ...
     @property
     def object_quat(self) -> Tensor: ...
-    @property
-    def object_lin_vel(self) -> Tensor: ...
     @property
     def object_ang_vel(self) -> Tensor: ...
 

@@ -25,12 +25,13 @@ class NoOpenGL(UserError):
 
 
 def offscreen_renderer(model: mujoco.MjModel, width: int, height: int) -> mujoco.Renderer:
-    """A renderer [pixels] that needs no display; to be closed by the caller.
+    """A renderer [pixels] that needs no display; to be closed by the caller. Makes the model's buffer as large.
 
     MUJOCO_GL is obeyed where it is set; otherwise EGL, then OSMesa is taken. Raises NoOpenGL, which names the
     packages to install.
     """
     backend = find_offscreen_gl()
+    model.vis.global_.offwidth, model.vis.global_.offheight = width, height
     try:
         with warnings.catch_warnings(action="ignore"):
             return mujoco.Renderer(model, height=height, width=width)

@@ -35,8 +35,6 @@ class PoseRenderer:
         check_size(width, height)
         self._stage = Stage(skeleton, objects, ghost, projectiles=projectiles)
         self._has_ghost = ghost
-        buffer = self._stage.model.vis.global_
-        buffer.offwidth, buffer.offheight = width, height
         self._renderer = offscreen_renderer(self._stage.model, width, height)
 
     def draw(

@@ -32,8 +32,6 @@ class SmallRenderer:
         check_size(width, height)
         self._appearance = appearance or Appearance()
         self._stage = Stage(skeleton, objects, appearance=self._appearance, plain=True)
-        buffer = self._stage.model.vis.global_
-        buffer.offwidth, buffer.offheight = width, height
         self._renderer = offscreen_renderer(self._stage.model, width, height)
         planes = self._stage.model.vis.map
         extent = self._stage.model.stat.extent

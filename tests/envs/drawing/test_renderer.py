@@ -80,3 +80,10 @@ def test_a_ghost_is_green_and_casts_no_shadow(renderer: PoseRenderer):
 def test_a_size_that_cannot_be_drawn_is_one_line(size: tuple[int, int]):
     with pytest.raises(UserError, match=f"picture size {size[0]} x {size[1]}: expected 16 to 4096"):
         PoseRenderer(SKELETON, [BALL], *size)
+
+
+def test_a_picture_larger_than_mujocos_own_buffer():
+    """That is 640 x 480."""
+    large = PoseRenderer(SKELETON, [BALL], 800, 600)
+    assert draw(large, standing()).shape == (600, 800, 3)
+    large.close()

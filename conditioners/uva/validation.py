@@ -17,14 +17,15 @@ from conditioners.uva.sampling import sample
 
 _SEED = 0
 _ITERATIONS = 4
+_DRAWS = 8
 _SHOWN = 4
 
 
 class Errors(NamedTuple):
     """Mean squared errors of one mode and the same divided by those of a simple guess.
 
-    Actions: normalised, beside the mean chunk of the same windows, the best constant. Video: of pictures in [0, 1],
-    beside the present going on unchanged.
+    Actions: normalised, beside the mean chunk of the same windows, the best constant. Video: of pictures in [0, 1] as
+    the autoencoder gives them back, beside the present going on unchanged.
     """
 
     error: float
@@ -33,7 +34,7 @@ class Errors(NamedTuple):
 
 @torch.no_grad()
 def validate(policy: UVAPolicy, examples: dict[str, Tensor], modes: Sequence[Mode]) -> dict[str, float | np.ndarray]:
-    """Errors of each mode, as curves, and a picture: past, true future, predicted future."""
+    """Errors of each mode, as curves, and a picture: past, true future, one draw of the predicted future."""
     given = model_input(policy, examples, _draws(policy))
     results: dict[str, float | np.ndarray] = {}
     for mode in modes:
@@ -42,9 +43,9 @@ def validate(policy: UVAPolicy, examples: dict[str, Tensor], modes: Sequence[Mod
         if spec.predicts_action and not spec.predicts_video and policy.config.inputs.predict_action:
             results[f"action_error_{name}"], results[f"action_ratio_{name}"] = action_errors(policy, given, mode)
         if spec.predicts_video:
-            predicted = predict_video(policy, given, mode)
-            results[f"video_error_{name}"], results[f"video_ratio_{name}"] = video_errors(policy, given, predicted)
-            results[f"video_{name}"] = strip(policy, given, predicted)
+            drawn = predict_videos(policy, given, mode)
+            results[f"video_error_{name}"], results[f"video_ratio_{name}"] = video_errors(policy, given, drawn)
+            results[f"video_{name}"] = strip(policy, given, drawn[0])
     return results
 
 
@@ -57,18 +58,23 @@ def action_errors(policy: UVAPolicy, given: ModelInput, mode: Mode) -> Errors:
     return Errors(error, error / float((given.action - given.action.mean(0)).square().mean().clamp_min(1e-12)))
 
 
-def predict_video(policy: UVAPolicy, given: ModelInput, mode: Mode) -> Tensor:
-    """Predicted future latent frames (B, 4, C, h, w), sampled at temperature 0."""
-    found = sample(policy.model, given, mode, _draws(policy), iterations=_ITERATIONS, temperature=0.0)
-    assert found.video is not None
-    return found.video
+def predict_videos(policy: UVAPolicy, given: ModelInput, mode: Mode) -> list[Tensor]:
+    """Draws of the future, latent frames (B, 4, C, h, w) each, at the model's temperature.
+
+    At temperature 0 a sample would be the likeliest token at each place, and where it is not certain that something
+    will be there, that is the background.
+    """
+    draws, heat = _draws(policy), policy.config.temperature
+    found = [sample(policy.model, given, mode, draws, iterations=_ITERATIONS, temperature=heat) for _ in range(_DRAWS)]
+    return [one.video for one in found if one.video is not None]
 
 
-def video_errors(policy: UVAPolicy, given: ModelInput, predicted: Tensor) -> Errors:
-    """Of decoded pictures, beside copies of the present."""
+def video_errors(policy: UVAPolicy, given: ModelInput, drawn: Sequence[Tensor]) -> Errors:
+    """Of the mean of the drawn pictures, the forecast, beside copies of the present."""
     assert given.future is not None
     true, now = policy.decode(given.future), policy.decode(given.history[:, -1:])
-    error = float((policy.decode(predicted) - true).square().mean())
+    forecast = torch.stack([policy.decode(one) for one in drawn]).mean(0)
+    error = float((forecast - true).square().mean())
     return Errors(error, error / float((now - true).square().mean().clamp_min(1e-12)))
 
 

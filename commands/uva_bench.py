@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands.device import check_device
 from motions.errors import UserError
 
 
@@ -21,6 +22,10 @@ class BenchConfig:
     whole_video: bool = True
     """Also time one call with video, which takes minutes at full size on a CPU."""
 
+    def __post_init__(self) -> None:
+        if min(self.threads, self.batch, self.repeats, self.iterations) < 1:
+            raise UserError("threads, batch, repeats and iterations must be at least 1")
+
 
 def bench(config: BenchConfig) -> None:
     """Measures and prints."""
@@ -32,8 +37,7 @@ def bench(config: BenchConfig) -> None:
     from conditioners.uva.pretrained import load_pretrained
     from motions.readable import format_count
 
-    if config.device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"device {config.device}: there is no GPU")
+    check_device(config.device)
     torch.set_num_threads(config.threads)
     folder = Path(config.model)
     known = folder.exists()

@@ -34,10 +34,14 @@ def import_hdf5(config: ImportConfig) -> None:
         raise UserError(f"{config.source} has no .hdf5 files")
     if config.output.exists():
         raise UserError(f"{config.output} exists already; choose another folder")
-    writer = ReplayWriter(config.output)
+    writer = None
     for file in files:
-        before = writer.episodes
+        before = writer.episodes if writer else 0
         for episode in read_hdf5(file, config.camera, config.flip, config.rotation_6d):
-            writer.append(episode)
-        print(f"{file.name}: {writer.episodes - before} episodes, '{instruction(file)}'", flush=True)
+            # Made now, so that a file that cannot be read leaves no empty buffer behind.
+            writer = writer or ReplayWriter(config.output)
+            writer.append(episode, text=instruction(file))
+        print(f"{file.name}: {writer.episodes - before if writer else 0} episodes, '{instruction(file)}'", flush=True)
+    if writer is None:
+        raise UserError(f"{config.source} has no episodes")
     print(f"{config.output}: {writer.episodes} episodes, {writer.steps} steps")

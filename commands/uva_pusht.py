@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from commands.actions import parse_action
+from commands.device import check_device
 from commands.schema import to_plain
 from conditioners.uva.pusht.clone import CloneConfig
+from conditioners.uva.pusht.world import TEST_SEEDS
+from motions.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,10 @@ class EvalConfig:
     """Seeds whose episode is filmed: SEED.mp4, and SEED.png with eight moments."""
     output: str = ""
     """Folder of results.json and films; output/pusht-TIME where left out."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.seeds <= len(TEST_SEEDS):
+            raise UserError(f"seeds must lie in 1 .. {len(TEST_SEEDS)}, not {self.seeds}")
 
 
 ACTIONS = {"collect": CollectConfig, "clone": RunCloneConfig, "eval": EvalConfig}
@@ -113,9 +120,9 @@ def _clone(config: RunCloneConfig) -> None:
 def _evaluate(config: EvalConfig) -> None:
     from commands.uva_pusht_eval import run
     from conditioners.uva.pusht.acting import named_controller
-    from conditioners.uva.pusht.world import TEST_SEEDS
 
     assert config.checkpoint is not None
+    check_device(config.device)
     names = [name.strip() for name in config.checkpoint.split(",")]
     controllers = {name: named_controller(name, config.seed, config.device, config.decode_video) for name in names}
     folder = Path(config.output or f"output/pusht-{time.strftime('%Y%m%d-%H%M%S')}")

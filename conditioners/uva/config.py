@@ -56,6 +56,10 @@ class HeadConfig:
     steps: int = 100
     """Denoising steps when sampling."""
 
+    def __post_init__(self) -> None:
+        if min(self.width, self.steps) < 1 or self.depth < 0:
+            raise UVAError("a head's width and steps must be at least 1")
+
 
 @dataclass(frozen=True)
 class InputsConfig:
@@ -111,7 +115,7 @@ class UVAConfig:
         if self.image_size % STRIDE or (self.image_size // STRIDE) ** 2 % POOLED:
             raise UVAError(f"image_size must be a multiple of {2 * STRIDE}, not {self.image_size}")
         for part, heads in (("encoder", self.trunk.encoder_heads), ("decoder", self.trunk.decoder_heads)):
-            if self.trunk.width % heads:
+            if heads < 1 or self.trunk.width % heads:
                 raise UVAError(f"trunk.{part}_heads {heads} must divide trunk.width {self.trunk.width}")
         if not 1 <= self.execute <= CHUNK:
             raise UVAError(f"execute must lie in 1 .. {CHUNK}, not {self.execute}")

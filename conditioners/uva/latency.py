@@ -10,7 +10,7 @@ from torch import Tensor
 from conditioners.uva.config import CHUNK, LATENT_FRAMES
 from conditioners.uva.draws import Draws
 from conditioners.uva.frames import HISTORY
-from conditioners.uva.inputs import PROPRIOCEPTION, Hidden, ModelInput
+from conditioners.uva.inputs import PROPRIOCEPTION, Hidden
 from conditioners.uva.policy import UVAPolicy
 
 _VIDEO_STEPS = 5
@@ -58,24 +58,17 @@ class Latency:
 def measure(policy: UVAPolicy, batch: int, repeats: int, iterations: int, whole_video: bool) -> Latency:
     """Times a policy on random pictures; each number is the least of `repeats`.
 
-    whole_video: also time a call that samples a video of `iterations`.
+    whole_video: also time a call that samples a video of `iterations`. Raises UVAError for a model without actions.
     """
     config = policy.eval().config
+    policy.require_actions()
     device = next(policy.parameters()).device
     generator = torch.Generator(device).manual_seed(0)
     draws = Draws(generator)
     obs = _random_observation(policy, batch, device)
     pictures = obs["image"][:, list(HISTORY)]
     latents = policy.encode(pictures, draws)
-    given = ModelInput(
-        latents,
-        history_action=obs.get("action"),
-        text=obs.get("text"),
-        proprioception=torch.cat([obs[name] for name in PROPRIOCEPTION[config.inputs.proprioception]], -1)
-        if config.inputs.proprioception != "none"
-        else None,
-        wrist_history=latents,
-    )
+    given = policy.observed(obs, draws)
     hidden = Hidden(torch.ones(batch, config.grid**2, dtype=torch.bool, device=device))
     z = policy.model(given, "policy_model", hidden)
     head, video_head = policy.model.diffactloss, policy.model.diffloss

@@ -51,16 +51,37 @@ class UVAPolicy(nn.Module):
         the same, bit for bit, with and without. The model should be in evaluation mode.
         Raises UVAError where an observation is missing.
         """
-        if not self.config.inputs.predict_action:
-            raise UVAError("this UVA model has no action head: it is the first stage of training")
+        self.require_actions()
         draws = Draws(generator)
-        given = self._observed(obs, draws)
+        given = self.observed(obs, draws)
         mode = "video_model" if decode_video else "policy_model"
         result = sample(self.model, given, mode, draws, iterations=iterations, temperature=self.config.temperature)
         assert result.action is not None
         action = self.normalizer.restore("action", result.action) if self._scaled("action") else result.action
         video = None if result.video is None else self.decode(result.video)
         return {"action": action[:, : self.config.execute], "action_pred": action, "video": video}
+
+    def observed(self, obs: Mapping[str, Tensor], draws: Draws) -> ModelInput:
+        """What the model is given of observations, as in `predict_action`. Raises UVAError where one is missing."""
+        inputs = self.config.inputs
+        kind = inputs.proprioception
+        felt = {name: self.normalise(name, _observation(obs, name)) for name in PROPRIOCEPTION[kind]}
+        seen = list(HISTORY)
+        history = self.encode(_observation(obs, "image")[:, seen], draws)
+        wrist = self.encode(_observation(obs, "wrist")[:, seen], draws) if kind == "toolhang" else None
+        past = self.normalise("action", _observation(obs, "action")) if inputs.history_action else None
+        return ModelInput(
+            history=history,
+            history_action=past,
+            text=_observation(obs, "text") if inputs.text else None,
+            proprioception=join_fields(felt, PROPRIOCEPTION[kind]) if felt else None,
+            wrist_history=wrist,
+        )
+
+    def require_actions(self) -> None:
+        """Raises UVAError for a first stage of training, which has no action head."""
+        if not self.config.inputs.predict_action:
+            raise UVAError("this UVA model has no action head: it is the first stage of training")
 
     def encode(self, pictures: Tensor, draws: Draws | None = None) -> Tensor:
         """Latent frames (B, T, C, h, w) of pictures (B, T, 3, H, W) in [0, 1].
@@ -92,22 +113,6 @@ class UVAPolicy(nn.Module):
 
     def _scaled(self, name: str) -> bool:
         return name in self.normalizer
-
-    def _observed(self, obs: Mapping[str, Tensor], draws: Draws) -> ModelInput:
-        inputs = self.config.inputs
-        kind = inputs.proprioception
-        felt = {name: self.normalise(name, _observation(obs, name)) for name in PROPRIOCEPTION[kind]}
-        seen = list(HISTORY)
-        history = self.encode(_observation(obs, "image")[:, seen], draws)
-        wrist = self.encode(_observation(obs, "wrist")[:, seen], draws) if kind == "toolhang" else None
-        past = self.normalise("action", _observation(obs, "action")) if inputs.history_action else None
-        return ModelInput(
-            history=history,
-            history_action=past,
-            text=_observation(obs, "text") if inputs.text else None,
-            proprioception=join_fields(felt, PROPRIOCEPTION[kind]) if felt else None,
-            wrist_history=wrist,
-        )
 
 
 def _observation(obs: Mapping[str, Tensor], name: str) -> Tensor:

@@ -24,7 +24,10 @@ def read_released(path: Path) -> tuple[UVAPolicy, dict[str, Tensor]]:
     state = weights_in(content, "state_dicts", "ema_model") or weights_in(content, "state_dicts", "model")
     if not isinstance(content.get("cfg"), Mapping) or not state:
         raise UVAError(f"{path}: not a UVA checkpoint (it has no cfg or no weights)")
-    policy = UVAPolicy(released_config(content["cfg"]))
+    try:
+        policy = UVAPolicy(released_config(content["cfg"]))
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise UVAError(f"{path}: its cfg describes no UVA model ({error})") from None
     parts = split_released(state)
     text = parts.pop("text_model", {})
     load_released(policy, parts, str(path))

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from conditioners.uva.config import CHUNK, UVAConfig
+from conditioners.uva.config import CHUNK, InputsConfig, UVAConfig
 from conditioners.uva.data.augmentation import Augmentation
-from conditioners.uva.data.dataset import ReplayWindows, WindowOptions
+from conditioners.uva.data.dataset import ReplayWindows, WindowOptions, check_arrays
 from conditioners.uva.data.replay_buffer import ReplayBuffer, read_replay
 from conditioners.uva.data.windows import split_episodes
 from conditioners.uva.draws import Draws
@@ -23,13 +23,22 @@ _PICTURES, _LATENTS, _STATE = "img", "latent", "state"
 _AT_ONCE = 64
 
 
-def read_buffer(config: DataConfig) -> ReplayBuffer:
-    """The buffer with its pictures, actions and, where there is one, state. Raises UVAError."""
+def read_buffer(config: DataConfig, inputs: InputsConfig) -> ReplayBuffer:
+    """The buffer with its pictures, actions and, where there is one, state. Raises UVAError where it lacks what a
+    model with these inputs learns from.
+    """
     if not config.path:
         raise UVAError("data.path is missing: a replay buffer to learn from")
     buffer = read_replay(Path(config.path))
     if len(buffer.episode_ends) < 2:
         raise UVAError(f"{config.path}: at least two episodes are needed, one of them for validation")
+    if inputs.proprioception not in ("none", "agent"):
+        raise UVAError(f"proprioception {inputs.proprioception} cannot be trained: replay buffers here do not hold it")
+    felt = inputs.proprioception == "agent" or _STATE in buffer.arrays
+    check_arrays(buffer, [_PICTURES, "action", *([_STATE] if felt else [])])
+    found = buffer.arrays["action"].shape[1]
+    if found != inputs.action_dim:
+        raise UVAError(f"actions have {found} numbers, model.inputs.action_dim is {inputs.action_dim}")
     return buffer
 
 

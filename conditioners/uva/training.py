@@ -11,6 +11,7 @@ from torch.utils.data import default_collate
 
 from conditioners.learning.fit import fit
 from conditioners.learning.learner import FitResult
+from conditioners.learning.state import load_weights
 from conditioners.uva.data.dataset import ReplayWindows, fit_arrays
 from conditioners.uva.data.replay_buffer import ReplayBuffer
 from conditioners.uva.data.windows import split_episodes
@@ -34,7 +35,7 @@ def train(config: UVATrainConfig, run_dir: Path, resume: bool, run_config: Mappi
     Raises UVAError for data or weights that do not fit, and what `fit` raises.
     """
     config = config.for_stage()
-    buffer = read_buffer(config.data)
+    buffer = read_buffer(config.data, config.model.inputs)
     torch.manual_seed(config.fit.seed)
     policy = UVAPolicy(config.model)
     if resume and list_checkpoints(run_dir):
@@ -45,7 +46,7 @@ def train(config: UVATrainConfig, run_dir: Path, resume: bool, run_config: Mappi
         print(f"encoding {buffer.episode_ends[-1]} pictures ...", flush=True)
         on_gpu = config.fit.device == "auto" and torch.cuda.is_available()
         buffer = with_latents(buffer, policy, torch.device("cuda" if on_gpu else "cpu"))
-    training, held_out = windows_of(buffer, config.data, config.model, _text(config))
+    training, held_out = windows_of(buffer, config.data, config.model, _text(config, buffer))
     learner = UVALearner(policy, config, _examples(held_out))
     return fit(learner, training, run_dir, config.fit, resume, run_config)
 
@@ -55,9 +56,6 @@ def _prepare(policy: UVAPolicy, config: UVATrainConfig, buffer: ReplayBuffer) ->
     kept, _ = split_episodes(len(buffer.episode_ends), config.data.held_out)
     mine = torch.cat([torch.arange(*_span(buffer, int(index))) for index in kept])
     fields = {name: value[mine] for name, value in fit_arrays(buffer).items()}
-    if fields["action"].shape[-1] != config.model.inputs.action_dim:
-        found = fields["action"].shape[-1]
-        raise UVAError(f"actions have {found} numbers, model.inputs.action_dim is {config.model.inputs.action_dim}")
     first = config.data.scaled_actions
     policy.normalizer.fit(fields, {"action": first} if first else None)
     if config.start_from:
@@ -67,37 +65,44 @@ def _prepare(policy: UVAPolicy, config: UVATrainConfig, buffer: ReplayBuffer) ->
 
 
 def _prepare_autoencoder(policy: UVAPolicy, config: UVATrainConfig, stored: np.ndarray, mine: Tensor) -> None:
-    """That of another model where one is given; else patches are fitted to the pictures `mine`."""
+    """That of another model or file where one is given; else patches are fitted to the pictures `mine`."""
     source = config.autoencoder or config.start_from
     if source and Path(source).is_dir():
-        policy.vae_model.load_state_dict(load_pretrained(Path(source)).vae_model.state_dict())
+        weights = load_pretrained(Path(source)).vae_model.state_dict()
+        load_weights(policy.vae_model, weights, f"{source}: autoencoder")
+    elif config.autoencoder:
+        load_weights(policy.vae_model, autoencoder_weights(Path(source)), source)
     elif isinstance(policy.vae_model, PatchAutoencoder):
         chosen = mine[torch.randperm(len(mine), generator=torch.Generator().manual_seed(0))[:_FITTED_ON]]
         share = policy.vae_model.fit(policy.resize(to_pictures(stored[chosen.sort().values.numpy()])))
         print(f"autoencoder of patches: {share:.1%} of the variance kept", flush=True)
-    elif config.autoencoder:
-        policy.vae_model.load_state_dict(autoencoder_weights(Path(config.autoencoder)))
     else:
         raise UVAError("the KL autoencoder needs its weights: give autoencoder, the published kl16.ckpt")
 
 
 def _restore_fixed_parts(policy: UVAPolicy, run_dir: Path) -> None:
     """Normaliser and autoencoder as the run has them; latents are made with these."""
-    weights = load_latest(run_dir)[0].section("model")
-    policy.normalizer.make_fields(weights, "normalizer.")
-    fixed = {name: value for name, value in weights.items() if name.startswith(("normalizer.", "vae_model."))}
-    policy.load_state_dict(fixed, strict=False)
+    checkpoint, _ = load_latest(run_dir)
+    policy.normalizer.make_fields(checkpoint.section("model.normalizer"))
+    for part in ("normalizer", "vae_model"):
+        load_weights(getattr(policy, part), checkpoint.section(f"model.{part}"), f"{checkpoint.path}: {part}")
 
 
-def _text(config: UVATrainConfig) -> Tensor | None:
+def _text(config: UVATrainConfig, buffer: ReplayBuffer) -> Tensor | None:
+    """Vectors (E, 512) of what was to be done in each episode; None for a model that reads no text."""
     if not config.model.inputs.text:
         return None
+    if not config.data.sentences:
+        raise UVAError("data.sentences is missing: vectors of sentences, as `uva text` writes them")
     from conditioners.uva.text import load_sentences
 
     known = load_sentences(Path(config.data.sentences))
-    if config.data.sentence not in known:
-        raise UVAError(f"{config.data.sentences} has no sentence '{config.data.sentence}'")
-    return known[config.data.sentence]
+    wanted = [config.data.sentence or text for text in buffer.texts]
+    if "" in wanted:
+        raise UVAError("data.sentence is missing: the replay buffer does not say what was to be done in its episodes")
+    if missing := [text for text in wanted if text not in known]:
+        raise UVAError(f"{config.data.sentences} has no sentence '{missing[0]}'")
+    return torch.stack([known[text] for text in wanted])
 
 
 def _examples(held_out: ReplayWindows) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ class DataConfig:
     sentences: str = ""
     """File of sentences with their vectors (`uva text`), for a model that reads text."""
     sentence: str = ""
-    """The instruction of all episodes."""
+    """The instruction of all episodes; where left out, each has the one that the replay buffer names for it."""
 
     def __post_init__(self) -> None:
         if self.cache and self.augment:

@@ -13,6 +13,7 @@ from conditioners.uva.data.windows import Indices, window_steps, windows
 from conditioners.uva.error import UVAError
 
 _AGENT = 2
+_PICTURES = "img"
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ class ReplayWindows:
         buffer: the episodes.
         options: what a sample holds.
         episodes: which to use; all by default.
-        text: embedding of the instruction, the same for all samples.
+        text: embeddings of the instructions (E, W), one for each episode of the buffer, or one for all (W,).
 
-    Raises UVAError where an array is missing.
+    Raises UVAError where an array is missing or has another shape.
     """
 
     def __init__(
@@ -58,8 +59,7 @@ class ReplayWindows:
         text: Tensor | None = None,
     ) -> None:
         wanted = ["action", *(name for name in (options.picture, options.state) if name)]
-        if missing := [name for name in wanted if name not in buffer.arrays]:
-            raise UVAError(f"the replay buffer has no array '{missing[0]}' (it has {', '.join(buffer.arrays)})")
+        check_arrays(buffer, wanted)
         self._buffer, self._options, self._text = buffer, options, text
         self._windows = windows(buffer.episode_ends, options.horizon, options.pad_before, options.pad_after, episodes)
 
@@ -86,8 +86,23 @@ class ReplayWindows:
             sample["state"] = torch.from_numpy(np.asarray(arrays[options.state][steps], dtype=np.float32))
             sample["agent_pos"] = sample["state"][:, :_AGENT]
         if self._text is not None:
-            sample["text"] = self._text
+            episode = np.searchsorted(self._buffer.episode_ends, steps[0], side="right")
+            sample["text"] = self._text[int(episode)] if self._text.ndim == 2 else self._text
         return sample
+
+
+def check_arrays(buffer: ReplayBuffer, names: Sequence[str]) -> None:
+    """Raises UVAError where an array is missing, is not of pictures (T, H, W, 3), if it should be, or not of rows of
+    numbers (T, W).
+    """
+    for name in names:
+        if name not in buffer.arrays:
+            raise UVAError(f"the replay buffer has no array '{name}' (it has {', '.join(buffer.arrays) or 'none'})")
+        shape = buffer.arrays[name].shape
+        if name == _PICTURES and (len(shape) != 4 or shape[-1] != 3):
+            raise UVAError(f"the replay buffer's {name} has shape {shape}; expected pictures (T, H, W, 3)")
+        if name in ("action", "state") and len(shape) != 2:
+            raise UVAError(f"the replay buffer's {name} has shape {shape}; expected rows of numbers (T, W)")
 
 
 def fit_arrays(buffer: ReplayBuffer, names: Sequence[str] = ("action", "agent_pos")) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ try:
 except ModuleNotFoundError as error:
     raise UVAError(f"replay buffers need the package '{error.name}': pip install hoigym[uva]") from None
 
-DATA, META, ENDS, SEEDS = "data", "meta", "episode_ends", "episode_seeds"
+DATA, META, ENDS, SEEDS, TEXTS = "data", "meta", "episode_ends", "episode_seeds", "episode_texts"
 _CHUNK_BYTES = 2_000_000
 
 
@@ -27,12 +27,13 @@ class ReplayBuffer:
     """Episodes one after another, in memory.
 
     arrays: name -> (T, ...). episode_ends: (E,) int64, steps up to the end of each episode. seeds: (E,) int64, -1
-    where none is known.
+    where none is known. texts: E instructions, empty where none is known.
     """
 
     arrays: Mapping[str, NDArray[Any]]
     episode_ends: NDArray[np.int64]
     seeds: NDArray[np.int64]
+    texts: tuple[str, ...] = ()
 
     def episode(self, index: int) -> dict[str, NDArray[Any]]:
         """The arrays of one episode."""
@@ -44,7 +45,7 @@ class ReplayBuffer:
         ends = self.episode_ends[:episodes]
         steps = int(ends[-1]) if len(ends) else 0
         cut = {name: array[:steps] for name, array in self.arrays.items()}
-        return ReplayBuffer(cut, ends, self.seeds[:episodes])
+        return ReplayBuffer(cut, ends, self.seeds[:episodes], self.texts[:episodes])
 
 
 def read_replay(path: Path, names: Iterable[str] | None = None) -> ReplayBuffer:
@@ -63,6 +64,7 @@ def read_replay(path: Path, names: Iterable[str] | None = None) -> ReplayBuffer:
         steps = int(ends[-1]) if len(ends) else 0
         arrays = {name: np.asarray(data[name][:steps]) for name in (names or data)}
         seeds = np.asarray(meta[SEEDS][:], dtype=np.int64) if SEEDS in meta else np.full(len(ends), -1)
+        texts = _texts(root[META], len(ends))
     except (FileNotFoundError, zipfile.BadZipFile) as error:
         raise UVAError(f"{path} is no replay buffer: {error}") from None
     except KeyError as error:
@@ -74,7 +76,7 @@ def read_replay(path: Path, names: Iterable[str] | None = None) -> ReplayBuffer:
     short = [name for name, array in arrays.items() if len(array) < steps]
     if short or len(seeds) < len(ends):
         raise UVAError(f"{path}: {short[0] if short else SEEDS} is shorter than its episodes")
-    return ReplayBuffer(arrays, ends, seeds[: len(ends)])
+    return ReplayBuffer(arrays, ends, seeds[: len(ends)], texts)
 
 
 class ReplayWriter:
@@ -86,9 +88,14 @@ class ReplayWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if path.is_file():
+            raise UVAError(f"{path} is a file; a replay buffer is written to a folder")
         if path.exists() and any(path.iterdir()):
             read_replay(path, [])
-        root = zarr.open_group(path, mode="a", zarr_format=2)
+        try:
+            root = zarr.open_group(path, mode="a", zarr_format=2)
+        except OSError as error:
+            raise UVAError(f"{path}: cannot be written ({error.strerror or error})") from None
         self._data, self._meta = root.require_group(DATA), root.require_group(META)
         for name in (SEEDS, ENDS):
             if name not in self._meta:
@@ -114,8 +121,10 @@ class ReplayWriter:
         """Seeds of the episodes."""
         return [int(seed) for seed in self._seeds[:]]
 
-    def append(self, episode: Mapping[str, NDArray[Any]], seed: int = -1) -> None:
-        """Add an episode: name -> (T, ...), all equally long, the same names and shapes each time."""
+    def append(self, episode: Mapping[str, NDArray[Any]], seed: int = -1, text: str = "") -> None:
+        """Add an episode: name -> (T, ...), all equally long, the same names and shapes each time. text: what was to
+        be done in it.
+        """
         lengths = {len(array) for array in episode.values()}
         if len(lengths) != 1 or 0 in lengths:
             raise UVAError(f"an episode needs arrays of one length, not {sorted(lengths)}")
@@ -128,6 +137,8 @@ class ReplayWriter:
             if stored.shape[1:] != array.shape[1:]:
                 raise UVAError(f"{self._path}: {name} has {stored.shape[1:]} numbers a step, not {array.shape[1:]}")
             stored.append(np.asarray(array, dtype=stored.dtype))
+        if text or TEXTS in self._meta.attrs:
+            self._meta.attrs[TEXTS] = [*_texts(self._meta, self.episodes), text]
         self._seeds.append(np.array([seed]))
         self._ends.append(np.array([end]))
 
@@ -142,6 +153,12 @@ class ReplayWriter:
 
 def _members(group: zarr.Group) -> dict[str, Any]:
     return {name: member for name, member in group.members() if isinstance(member, zarr.Array)}
+
+
+def _texts(meta: Any, episodes: int) -> tuple[str, ...]:
+    """The instructions of so many episodes, of the group that holds their ends."""
+    known = [str(text) for text in meta.attrs.get(TEXTS, [])][:episodes]
+    return (*known, *[""] * (episodes - len(known)))
 
 
 def _subgroup(root: zarr.Group, name: str) -> dict[str, Any]:

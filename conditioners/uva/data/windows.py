@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from conditioners.uva.error import UVAError
+
 Indices = NDArray[np.int64]
 
 
@@ -34,8 +36,11 @@ def split_episodes(count: int, held_out: float, seed: int = 42) -> tuple[Indices
     """Episodes to train on and at least one to validate on, as the published code draws them.
 
     The numbers held out are those of numpy's default_rng(seed), without replacement; none where the share is 0.
+    Raises UVAError for a share that is none.
     """
-    if held_out <= 0:
+    if not 0.0 <= held_out < 1.0:
+        raise UVAError(f"the share of episodes held out must lie in 0 .. 1, not {held_out:g}")
+    if held_out == 0.0:
         return np.arange(count), np.empty(0, np.int64)
     number = min(max(1, round(count * held_out)), count - 1)
     chosen = np.random.default_rng(seed).choice(count, size=number, replace=False)

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from conditioners.uva.error import UVAError
+from conditioners.uva.pretrained import DESCRIPTION, load_pretrained
 from conditioners.uva.pusht.cloning import clone_settings, load_clone
 from conditioners.uva.pusht.controller import (
     ChunkPolicy,
@@ -29,14 +31,17 @@ class UVAChunks:
     """A UVA model as a chunk policy; pictures, and the agent's position where the model reads it.
 
     seed: of its draws. decode_video: also sample the future at every decision, which costs time and changes no action.
+    Raises UVAError for a model of other actions.
     """
 
     sees = True
 
     def __init__(self, path: Path, seed: int, device: str = "cpu", decode_video: bool = False) -> None:
-        from conditioners.uva.pretrained import load_pretrained
-
         self._policy = load_pretrained(path).to(device)
+        self._policy.require_actions()
+        if self._policy.config.inputs.action_dim != 2:
+            found = self._policy.config.inputs.action_dim
+            raise UVAError(f"{path}: its actions have {found} numbers; an action of PushT has 2")
         self._device, self._decode_video = device, decode_video
         self._generator = torch.Generator(device).manual_seed(seed)
 
@@ -52,7 +57,7 @@ def named_controller(name: str, seed: int, device: str = "cpu", decode_video: bo
         return BUILT_IN[name]()
     path = Path(name)
     policy: ChunkPolicy
-    if path.is_dir() and clone_settings(path) is not None:
+    if path.is_dir() and not (path / DESCRIPTION).is_file() and clone_settings(path) is not None:
         policy = load_clone(path)
     else:
         policy = UVAChunks(path, seed, device, decode_video)

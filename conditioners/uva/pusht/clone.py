@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from conditioners.learning.learner import Batch, FitConfig
 from conditioners.uva.config import CHUNK
+from conditioners.uva.error import UVAError
 from conditioners.uva.frames import HISTORY
 from conditioners.uva.normaliser import Normaliser
 from conditioners.uva.pusht.tee import OUTLINE
@@ -36,6 +37,10 @@ class CloneConfig:
     """Share of the episodes that validation keeps."""
     learning_rate: float = 1e-3
     fit: FitConfig = field(default_factory=lambda: FitConfig(ema=True, batch_size=128))
+
+    def __post_init__(self) -> None:
+        if self.width < 16 or not 1 <= self.execute <= CHUNK:
+            raise UVAError(f"width must be at least 16, execute in 1 .. {CHUNK}")
 
 
 class ClonedPolicy(nn.Module):

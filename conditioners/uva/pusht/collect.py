@@ -65,10 +65,9 @@ def collect(
     """
     writer = ReplayWriter(path)
     start = max([first_seed, *(seed + 1 for seed in writer.seeds)])
-    failures = 0
-    for demonstration in demonstrations(start, noise, workers, episodes - writer.episodes):
-        if writer.episodes >= episodes:
-            break
+    failures, made = 0, demonstrations(start, noise, workers, episodes - writer.episodes)
+    while writer.episodes < episodes:
+        demonstration = next(made)
         if demonstration.success:
             writer.append(demonstration.arrays, demonstration.seed)
         failures += not demonstration.success

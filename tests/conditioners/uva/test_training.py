@@ -108,7 +108,7 @@ def test_a_batch_is_learnt(buffer: Path):
     settings = config(buffer, learning_rate=3e-3, warm_up=1, fit=FitConfig(steps=100000))
     torch.manual_seed(0)
     policy = UVAPolicy(settings.model)
-    stored = read_buffer(settings.data)
+    stored = read_buffer(settings.data, SMALL.inputs)
     _prepare(policy, settings, stored)
     samples, _ = windows_of(with_latents(stored, policy, torch.device("cpu")), settings.data, settings.model, None)
     batch = default_collate([samples[index] for index in range(0, 96, 6)])

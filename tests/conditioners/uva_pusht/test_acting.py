@@ -1,5 +1,6 @@
 """Receding-horizon control, cloned policies and the published measure."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,19 @@ import torch
 from torch import Tensor
 
 from conditioners.learning.learner import FitConfig
+from conditioners.uva.config import InputsConfig
 from conditioners.uva.data.replay_buffer import ReplayWriter
 from conditioners.uva.error import UVAError
+from conditioners.uva.policy import UVAPolicy
+from conditioners.uva.pretrained import save_pretrained
 from conditioners.uva.pusht.acting import named_controller
 from conditioners.uva.pusht.clone import CloneConfig
 from conditioners.uva.pusht.cloning import load_clone, train_clone
 from conditioners.uva.pusht.controller import Observation, RecedingHorizon, Still
 from conditioners.uva.pusht.evaluation import evaluate
 from conditioners.uva.pusht.world import PushTWorld
+from motions.errors import UserError
+from tests.conditioners.uva.test_inputs import SMALL
 
 
 class Recorder:
@@ -125,3 +131,34 @@ def test_a_clone_learns_and_comes_back(sees: bool, tmp_path: Path):
 def test_what_is_no_policy_is_told(tmp_path: Path):
     with pytest.raises(UVAError, match="no run"):
         named_controller(str(tmp_path), 0)
+
+
+def test_a_converted_model_is_a_controller_if_its_actions_are(tmp_path: Path):
+    for width in (2, 5):
+        model = UVAPolicy(replace(SMALL, inputs=InputsConfig(width)))
+        save_pretrained(model, tmp_path / f"converted{width}")
+    controller = named_controller(str(tmp_path / "converted2"), 0)
+    controller.reset(1)
+    assert controller.act(observation(0, [0])).shape == (1, 2)
+    with pytest.raises(UVAError, match="its actions have 5 numbers"):
+        named_controller(str(tmp_path / "converted5"), 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"), [("a: [1", "cannot be read"), ("clone: {nope: 1}", "has no checkpoint")]
+)
+def test_a_damaged_run_is_told(tmp_path: Path, config: str, said: str):
+    (tmp_path / "config.yaml").write_text(config)
+    with pytest.raises(UserError, match=said):
+        named_controller(str(tmp_path), 0)
+
+
+def test_clones_learn_from_pusht_alone(tmp_path: Path):
+    writer = ReplayWriter(tmp_path / "other.zarr")
+    for _ in range(2):
+        arrays = {"img": np.zeros((40, 64, 64, 3), np.uint8), "state": np.zeros((40, 5)), "action": np.zeros((40, 2))}
+        writer.append(arrays)
+    with pytest.raises(UVAError, match=r"img of shape \(64, 64, 3\) a step; that of PushT has \(96, 96, 3\)"):
+        train_clone(CloneConfig(sees=True, held_out=0.5), tmp_path / "other.zarr", tmp_path / "run", False, {})
+    with pytest.raises(UVAError, match="width must be at least 16"):
+        CloneConfig(width=3)

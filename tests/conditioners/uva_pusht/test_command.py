@@ -56,3 +56,16 @@ def test_a_policy_that_is_not_there(tmp_path: Path):
     with pytest.raises(UserError):
         uva_pusht.main(["eval", str(tmp_path / "nothing"), "--output", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("seeds", ["0", "51"])
+def test_seeds_beyond_the_published_ones(seeds: str):
+    with pytest.raises(UserError, match=r"must lie in 1 \.\. 50"):
+        uva_pusht.parse(["eval", "still", "--seeds", seeds])
+
+
+def test_a_collection_that_is_complete_shows_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from conditioners.uva.pusht import collect
+
+    monkeypatch.setattr(collect, "demonstrate", lambda seed, noise: pytest.fail("nothing was wanted"))
+    assert collect.collect(tmp_path / "none.zarr", 0, 0.0, 0, 1, lambda demonstration, stored: None) == 0

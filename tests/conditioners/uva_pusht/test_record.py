@@ -58,5 +58,12 @@ def test_hdf5_files_become_one_buffer(tmp_path: Path):
     buffer = read_replay(tmp_path / "all.zarr")
     assert buffer.episode_ends.tolist() == [4, 8]
     assert buffer.arrays["action"].shape == (8, 10)
+    assert buffer.texts == ("close the drawer", "open the drawer")
     with pytest.raises(UserError, match="exists already"):
         import_hdf5(ImportConfig(source, tmp_path / "all.zarr"))
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing_in_the_way(tmp_path: Path):
+    with pytest.raises(UserError, match="cannot be read"):
+        import_hdf5(ImportConfig(tmp_path / "none.hdf5", tmp_path / "all.zarr"))
+    assert not (tmp_path / "all.zarr").exists()

@@ -93,3 +93,23 @@ def test_a_torn_buffer_is_refused(path: Path):
     array.resize((5, 2))
     with pytest.raises(UVAError, match="action is shorter"):
         read_replay(path)
+
+
+def test_instructions_come_back_and_follow_their_episodes(path: Path):
+    writer = ReplayWriter(path)
+    writer.append(episode(2, 3), 2, "push the block")
+    assert read_replay(path).texts == ("", "", "push the block")
+    assert read_replay(path).first(2).texts == ("", "")
+    ends = zarr.open_group(path, mode="a")["meta/episode_ends"]
+    assert isinstance(ends, zarr.Array)
+    # As if the program had been killed before the end was written.
+    ends.resize((2,))
+    writer = ReplayWriter(path)
+    writer.append(episode(4, 5), 3)
+    assert read_replay(path).texts == ("", "", "")
+
+
+def test_a_file_in_the_way_is_told(tmp_path: Path):
+    (tmp_path / "file").write_text("something")
+    with pytest.raises(UVAError, match="is a file"):
+        ReplayWriter(tmp_path / "file")

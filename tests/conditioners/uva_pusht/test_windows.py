@@ -115,3 +115,18 @@ def test_what_normalisers_are_fitted_to(buffer: ReplayBuffer):
 def test_a_missing_array_is_named(buffer: ReplayBuffer):
     with pytest.raises(UVAError, match="wrist"):
         ReplayWindows(buffer, WindowOptions(picture="wrist"))
+
+
+def test_every_episode_has_its_instruction(buffer: ReplayBuffer):
+    texts = torch.stack([torch.zeros(4), torch.ones(4)])
+    samples = ReplayWindows(buffer, WindowOptions(horizon=15, pad_before=2, pad_after=2), text=texts)
+    seen = [
+        (float(sample["state"][0, 0]) >= 40, bool(sample["text"][0]))
+        for sample in map(samples.__getitem__, range(len(samples)))
+    ]
+    assert set(seen) == {(False, False), (True, True)}
+
+
+def test_a_share_that_is_none_is_refused():
+    with pytest.raises(UVAError, match="not 5"):
+        split_episodes(10, 5.0)

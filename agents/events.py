@@ -2,19 +2,20 @@
 
 import torch
 
+from agents.ranks import ALONE, Ranks
 from agents.vec_env import TrainingEnv
 
 _ELSEWHERE = "diverged"
 
 
 class EventCounter:
-    """Reads the running totals of an environment that keeps any (`counters`), once an epoch.
+    """Reads the running totals of an environment that keeps any (`counters`), once an epoch, over all processes.
 
     totals: name -> events since this object was made.
     """
 
-    def __init__(self, env: TrainingEnv) -> None:
-        self._env = env
+    def __init__(self, env: TrainingEnv, ranks: Ranks = ALONE) -> None:
+        self._env, self._ranks = env, ranks
         self._before = self._read()
         self.totals = dict.fromkeys(self._before, 0)
 
@@ -29,5 +30,5 @@ class EventCounter:
     def _read(self) -> dict[str, int]:
         counters = getattr(self._env, "counters", {})
         counters = {name: total for name, total in counters.items() if name != _ELSEWHERE}
-        values = torch.stack(list(counters.values())).tolist() if counters else []
+        values = self._ranks.sum(torch.stack(list(counters.values()))).tolist() if counters else []
         return dict(zip(counters, values, strict=True))

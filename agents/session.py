@@ -92,7 +92,7 @@ class Session:
         self.summaries, self.stop = summaries, stop
         self.measure, self.incidents = measure, incidents
         self.lines = ProgressLines(self.config, agent.epoch_num)
-        self.counter = EventCounter(env)
+        self.counter = EventCounter(env, self.ranks)
         self.diverged = 0
         self.begin = time.monotonic()
         self.earlier_seconds = earlier_seconds

@@ -100,8 +100,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
     ) -> tuple[Tensor, dict[str, Any]]:
         """Starts every row anew.
 
-        seed: of all randomness (the first of a list). options: "start" (N,) long, library rows to start on in place
-        of drawn ones; "skill" (N,) long, skill ids to ask for in place of those of the clips.
+        seed: of all randomness (the first of a list). options, tensors or arrays on any device: "start" (N,) long,
+        library rows to start on in place of drawn ones; "skill" (N,) long, skill ids to ask for in place of those of
+        the clips.
         """
         if seed is not None:
             first = seed if isinstance(seed, int) else seed[0]
@@ -110,10 +111,12 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             if self._pool is not None:
                 self._pool.empty()
         options = options or {}
+        names = [name for name in ("start", "skill") if name in options]
+        chosen = {name: torch.as_tensor(options[name], device=self.device) for name in names}
         rows = Rows.of(torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
-        self._restart(rows, self._starts.draw(self.num_envs, options.get("start")))
-        if "skill" in options:
-            self.skill.copy_(options["skill"])
+        self._restart(rows, self._starts.draw(self.num_envs, chosen.get("start")))
+        if "skill" in chosen:
+            self.skill.copy_(chosen["skill"])
         obs = self._observe(rows.index)
         self._observer.remember()
         return obs, {}

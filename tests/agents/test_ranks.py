@@ -36,7 +36,7 @@ class Moments:
 
 
 def session(epochs, resume):
-    warmed, env = [], ToyEnv(8)
+    warmed, env = [], Counting(8)
     config = quick(max_epochs=epochs, save_every=2, schedule="adaptive", kl_per_action=0.005)
     result = train(run, env, config, task="toy", ranks=ranks, resume=resume, warm_start=warmed.append)
     agent = agents[-1]
@@ -55,6 +55,15 @@ def session(epochs, resume):
         "points": env.point.tolist(),
         "warmed": len(warmed),
     }
+
+
+class Counting(ToyEnv):
+    # One event a step in the first process, ten in the second.
+    counters = {"full_contacts": torch.tensor(0)}
+
+    def step(self, actions, /):
+        self.counters["full_contacts"] += 10 ** ranks.number
+        return super().step(actions)
 
 
 folder = Path(sys.argv[1])
@@ -97,6 +106,8 @@ def test_two_processes_train_one_policy_and_go_on(tmp_path: Path) -> None:
     assert first["new"]["model"] != first["resumed"]["model"]
 
     assert out.count("epoch 4/4") == out.count("epoch 6/6") == 1
+    for epochs, line in {4: "epoch 4/4", 2: "epoch 6/6"}.items():  # of a session
+        assert f"full_contacts {11 * 16 * epochs}  lr" in out[out.index(line) :].splitlines()[0]
     kept = list_checkpoints(tmp_path / "run")
     assert [path.name for path in kept] == ["epoch_000002", "epoch_000004", "epoch_000006"]
     stored = load_checkpoint(kept[-1]).section("model")

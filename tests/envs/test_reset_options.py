@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from envs.vector_env import HOIVectorEnv
@@ -29,4 +30,12 @@ def test_a_skill_can_be_asked_for_that_is_not_the_clips(make_env: Callable[..., 
     assert after[:, -64:].argmax(1).tolist() == asked.tolist()
     env.reset(seed=0)
     assert set(env.skill.tolist()) <= {10, 13}
+    env.close()
+
+
+def test_arrays_will_do(make_env: Callable[..., HOIVectorEnv]):
+    env = make_env()
+    env.reset(seed=0, options={"start": np.array([5, 17, 6, 7]), "skill": np.array([13, 31, 10, 13])})
+    assert env.start_frame.tolist() == [5, 17, 6, 7]
+    assert env.skill.tolist() == [13, 31, 10, 13]
     env.close()

@@ -9,6 +9,7 @@ from torch import Tensor
 from conditioners.base import ConditionQuery, SkillConditioner
 from conditioners.plan import KNOTS, knots
 from conditioners.uva.planner import PICTURE_RATE, PICTURES, Planner
+from envs.drawing.camera import FollowCamera
 from envs.drawing.film import following_camera, untouched
 from envs.drawing.look import looks_of
 from envs.drawing.pose import Pose
@@ -24,7 +25,8 @@ _PICTURES_A_PLAN = 2
 class PlannedConditioner(SkillConditioner):
     """Films every row with a camera that follows it, and plans anew with every second picture.
 
-    A row that has just begun is shown to the planner as if it had stood still before.
+    A row that has just begun is shown to the planner as if it had stood still before, by a camera that begins anew,
+    as in the films that planners learn from.
     """
 
     def __init__(
@@ -41,7 +43,8 @@ class PlannedConditioner(SkillConditioner):
         self._planner, self._state, self._standardise = planner, state, standardise
         size = planner.picture_size
         self._renderer = SmallRenderer(scene.skeleton, looks_of(scene.config), size, size)
-        self._cameras = [following_camera(scene.skeleton, CameraChoice()) for _ in range(rows)]
+        self._skeleton = scene.skeleton
+        self._cameras = [self._new_camera() for _ in range(rows)]
         self._dt = control_dt
         self._every = max(1, round(1.0 / (PICTURE_RATE * control_dt)))
         self._steps = np.zeros(rows, dtype=int)
@@ -55,6 +58,7 @@ class PlannedConditioner(SkillConditioner):
         rows = row[mask].tolist()
         for one in rows:
             self._steps[one] = 0
+            self._cameras[one] = self._new_camera()
             self._pictures[one] = self._draw(one)
         self._plan(rows)
 
@@ -72,6 +76,9 @@ class PlannedConditioner(SkillConditioner):
     def close(self) -> None:
         """Frees the OpenGL context."""
         self._renderer.close()
+
+    def _new_camera(self) -> FollowCamera:
+        return following_camera(self._skeleton, CameraChoice())
 
     def _plan(self, rows: list[int]) -> None:
         if rows:

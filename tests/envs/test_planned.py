@@ -81,6 +81,16 @@ def test_a_row_that_begins_anew_is_planned_alone(watched):
     assert len(planner.shown[1]) == 1
 
 
+def test_a_row_that_begins_anew_is_filmed_as_a_film_begins(watched):
+    """Also where the episode before ended close by, seen from another side: a camera that goes on would not turn."""
+    _, planner, conditioner = watched
+    conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    for camera in conditioner._cameras:
+        camera.view.azimuth += 90.0
+    conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    assert torch.equal(planner.shown[1], planner.shown[0])
+
+
 def test_a_planner_cannot_take_the_place_of_a_table_without_plans(tmp_path):
     config = task_config("locomotion", num_envs=1, threads=1)
     library = load_library(config, torch.device("cpu"))

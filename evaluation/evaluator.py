@@ -114,7 +114,7 @@ class _Runner:
         progress: Progress | None,
     ):
         self._env, self._policy, self._settings = env, policy, settings
-        self._steps = round(horizon * env.library.fps)
+        self._steps = max(1, round(horizon * env.library.fps)) if horizon else 0
         self._progress = progress
         self.notes: list[str] = []
 

@@ -25,13 +25,15 @@ class HeldOut(contextlib.AbstractContextManager["HeldOut"]):
         horizon: length of a trial [s].
         seed: of the starts.
 
-    Raises UserError where no skill of the clips has a metric.
+    Raises UserError where no skill of the clips has a metric, or the horizon is not above 0.
     """
 
     def __init__(self, config: EnvConfig, trials: int, horizon: float = 5.0, seed: int = 0):
+        if not horizon > 0:
+            raise UserError(f"eval_horizon {horizon}: expected seconds above 0")
         self._env = make_env(trial_config(config, trials))
         library = self._env.library
-        self._steps, self._seed = round(horizon * library.fps), seed
+        self._steps, self._seed = max(1, round(horizon * library.fps)), seed
         self._metrics = metrics_of(library.skeleton.name, sorted(set(library.clip_skill.tolist())))
         if not self._metrics:
             self.close()

@@ -21,11 +21,8 @@ class ReplayTrials:
         self._library, self._clip, self._frame = library, clip, frame
         self._hands = list(library.skeleton.hands)
 
-    @property
-    def fps(self) -> float:
-        return self._library.fps
-
     def snapshots(self) -> Iterator[Snapshot]:
+        """The start, then the state after each step to the end of the longest trial."""
         library = self._library
         left = library.clip_length[self._clip] - 1 - self._frame
         for step in range(int(left.max()) + 1):

@@ -44,12 +44,9 @@ class SimulatedTrials:
         self._to_clip_end, self._disturbance = to_clip_end, disturbance
         self._reward = REWARDS[env.config.reward.kind]
 
-    @property
-    def fps(self) -> float:
-        return self._env.library.fps
-
     @torch.no_grad()
     def snapshots(self) -> Iterator[Snapshot]:
+        """The start, then the state after each step."""
         env = self._env
         options = {"start": self._rows}
         if self._skill is not None:
@@ -59,7 +56,7 @@ class SimulatedTrials:
         yield self._snapshot(torch.zeros(env.num_envs, device=env.device), lost)
         generator = torch.Generator(env.device).manual_seed(self._seed)
         for step in range(self._steps):
-            if self._disturbance is not None and self._disturbance.due(step, self.fps):
+            if self._disturbance is not None and self._disturbance.due(step, env.library.fps):
                 self._disturbance.apply(env, generator)
             obs, reward, terminated, truncated, info = env.step(self._policy(obs))
             # A row that ended starts anew within the step: what follows belongs to no trial.

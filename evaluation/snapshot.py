@@ -1,6 +1,5 @@
 """The seam between what is judged and where its states come from."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,16 +43,3 @@ class Snapshot:
     reference: ReferenceFrames
     referenced: Tensor
     reward: Tensor
-
-
-class TrialSource(Protocol):
-    """N trials that run side by side, one life each."""
-
-    @property
-    def fps(self) -> float:
-        """Snapshots a second."""
-        ...
-
-    def snapshots(self) -> Iterator[Snapshot]:
-        """The start, then the state after each step to the end of the longest trial."""
-        ...

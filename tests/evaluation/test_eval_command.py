@@ -84,6 +84,31 @@ def test_the_same_seed_gives_the_same_files(policy: Path, tmp_path: Path, capsys
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
+def numbers(cell: dict) -> dict[str, float]:
+    names = ("reward", "accuracy", "body_error", "object_error", "contact_error")
+    return {name: cell[name] for name in names if cell[name] is not None}
+
+
+@pytest.mark.slow
+def test_either_engine_gives_the_same_table(policy: Path, tmp_path: Path):
+    pytest.importorskip("mujoco_warp")
+    asked = ["--switch=[dribble_forward:pickup]", "--push=1", "--projectiles=auto", "--scatter"]
+    asked += ["--walk=2", "--leg=0.1"]
+    reports = []
+    for engine in ("mujoco", "mujoco_warp"):
+        options = [f"--engine={engine}", "--env.warp.device=cpu", f"--output={tmp_path / engine}"]
+        assert main(["eval", f"--checkpoint={policy}", *QUICK, *asked, *options]) == 0
+        reports.append(json.loads((tmp_path / engine / "report.json").read_text()))
+    assert [report["engine"] for report in reports] == ["mujoco", "mujoco_warp"]
+    kinds = ["SR", "pushed", "TSR", "walk", "walk", "walk", "eNSR", "projectiles", "scattered"]
+    for first, second in zip(*(report["cells"] for report in reports), strict=True):
+        assert first["kind"] == second["kind"] == kinds.pop(0)
+        for name in ("skill", "trials", "successes", "lost"):
+            assert first[name] == second[name], name
+        assert numbers(first) == pytest.approx(numbers(second), rel=1e-3)
+    assert kinds == []
+
+
 def test_wrong_input_is_one_line(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     given = f"--checkpoint={policy}"
     assert "--checkpoint is missing" in refusal(capsys)

@@ -70,6 +70,14 @@ def test_the_same_seed_gives_the_same_table(config: EnvConfig, report: Report):
     assert other.cells[0].body_error != report.cells[0].body_error
 
 
+def test_a_horizon_below_a_step_is_one_step(config: EnvConfig):
+    told: list[int] = []
+    table = own_table("mocap", ("dribble_forward",), ())
+    settings = replace(QUICK, seeds=(0,), horizon=0.005)
+    evaluate(config, table, settings, follow, checkpoint="", progress=lambda name, step, steps: told.append(steps))
+    assert set(told) == {1}
+
+
 def test_a_cell_does_not_depend_on_its_neighbours(config: EnvConfig, report: Report):
     alone = run(config)
     assert alone.cells == (report.cells[0], report.cells[2])

@@ -6,6 +6,7 @@ import torch
 from envs.config import EnvConfig
 from envs.make import task_config
 from evaluation.held_out import HeldOut
+from motions.errors import UserError
 from motions.skeleton import load_skeleton
 
 
@@ -26,3 +27,8 @@ def test_the_same_policy_is_measured_alike_and_leaves_random_states_alone(config
     assert list(still) == names
     assert 0.0 < waving["success/nr"] < still["success/nr"] < 1.0
     assert still["success/mean"] == 0.0
+
+
+def test_trials_without_length_are_refused(config: EnvConfig):
+    with pytest.raises(UserError, match="eval_horizon 0: expected seconds above 0"):
+        HeldOut(config, trials=2, horizon=0)

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from motions.errors import UserError
+
+SHORTEST = 7
+"""Frames of the shortest history: the ends of a shorter one would overlap (hist_encoder/streaming.py)."""
+
 
 @dataclass(frozen=True)
 class EncoderTrainingConfig:
@@ -37,3 +42,11 @@ class EncoderTrainingConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     progress_seconds: float = 5.0
     """Seconds between lines of progress."""
+
+    def __post_init__(self) -> None:
+        if self.length < SHORTEST:
+            raise UserError(f"length must be at least {SHORTEST}, not {self.length}")
+        if min(self.embedding, self.batch_size, self.held_out_block, self.max_epochs) < 1:
+            raise UserError("embedding, batch_size, held_out_block and max_epochs must be at least 1")
+        if min(self.held_out_every, self.patience) < 0 or not 0.0 <= self.dropout < 1.0:
+            raise UserError("held_out_every and patience must not be negative, and dropout must lie in 0 .. 1")

@@ -13,7 +13,9 @@ from hist_encoder.data import HistoryData
 from hist_encoder.error import measure, prediction_loss
 from hist_encoder.model import EncoderShape, NextFramePredictor
 
-_PLATEAU, _EPOCHS_DONE = "plateau", "epochs_done"
+EPOCHS_DONE = "epochs_done"
+"""Key of a checkpoint: epochs that are over."""
+_PLATEAU = "plateau"
 
 
 class EncoderTraining(pl.LightningModule):
@@ -81,12 +83,12 @@ class EncoderTraining(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[_PLATEAU] = self._plateau.state_dict()
-        checkpoint[_EPOCHS_DONE] = self._epochs_done
+        checkpoint[EPOCHS_DONE] = self._epochs_done
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._plateau_state = checkpoint[_PLATEAU]
         # Lightning draws the first batches of a resumed run before it tells their epoch.
-        self._epochs_done = checkpoint[_EPOCHS_DONE]
+        self._epochs_done = checkpoint[EPOCHS_DONE]
         self._batches.set_epoch(self._epochs_done)
 
 

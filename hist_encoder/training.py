@@ -9,19 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from hist_encoder.checkpoint import EncoderError, save_encoder
 from hist_encoder.config import EncoderTrainingConfig
 from hist_encoder.data import HistoryData, objectless_skills, split
 from hist_encoder.error import PredictionError, measure
-from hist_encoder.lightning_module import EncoderTraining
+from hist_encoder.lightning_module import EPOCHS_DONE, EncoderTraining
 from hist_encoder.progress import ProgressLines
 from motions.atomic import write_atomically
 from motions.formats import load_clips
@@ -44,19 +45,20 @@ def train(config: EncoderTrainingConfig, run_dir: Path) -> PredictionError | Non
     if (run_dir / CONFIG_FILE).exists():
         raise EncoderError(f"{run_dir}: holds a training run already; choose another folder or resume it")
     library = _library(config)
+    frames = _frames(config, library)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         _write_config(run_dir, config, library)
     except OSError as error:
         raise EncoderError(f"{run_dir}: cannot be written ({error.strerror or error})") from None
-    return _fit(config, library, run_dir, None)
+    return _fit(config, library, frames, run_dir, None)
 
 
 def resume(run_dir: Path, max_epochs: int | None = None) -> PredictionError | None:
     """Continues the training in a folder from its last checkpoint, to max_epochs where given; returns
     like `train`.
 
-    Raises EncoderError where there is no such training or its clips have changed.
+    Raises EncoderError where there is no such training, nothing is left of it to do, or its clips have changed.
     """
     config, content_hash = _read_config(run_dir)
     config = config if max_epochs is None else replace(config, max_epochs=max_epochs)
@@ -66,17 +68,40 @@ def resume(run_dir: Path, max_epochs: int | None = None) -> PredictionError | No
     last = run_dir / CHECKPOINTS / f"{_LAST}.ckpt"
     if not last.is_file():
         raise EncoderError(f"{run_dir}: no checkpoint to resume from yet")
+    done = _epochs_done(last)
+    if done >= config.max_epochs:
+        raise EncoderError(f"{run_dir}: has done its {done} epochs; choose a greater max_epochs to go on")
     _write_config(run_dir, config, library)
-    return _fit(config, library, run_dir, last)
+    return _fit(config, library, _frames(config, library), run_dir, last)
 
 
-def _fit(
-    config: EncoderTrainingConfig, library: MotionLibrary, run_dir: Path, checkpoint: Path | None
-) -> PredictionError | None:
+class _Frames(NamedTuple):
+    """The frames, and which of them to train on and to hold out, (S1,) and (S2,) rows."""
+
+    data: HistoryData
+    samples: Tensor
+    held_out: Tensor
+
+
+def _frames(config: EncoderTrainingConfig, library: MotionLibrary) -> _Frames:
     data = HistoryData.of(library, config.length, objectless_skills(library.skeleton.name, config.objectless_skills))
     samples, held_out = split(data, config.held_out_block, config.held_out_every)
     if not len(samples) or (config.held_out_every and not len(held_out)):
         raise EncoderError(f"{config.motion_file}: too few frames to train on and to hold out")
+    return _Frames(data, samples, held_out)
+
+
+def _epochs_done(checkpoint: Path) -> int:
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", weights_only=True)[EPOCHS_DONE])
+    except Exception:  # torch reports a damaged archive with many exception types
+        raise EncoderError(f"{checkpoint}: damaged, or not a checkpoint of this training") from None
+
+
+def _fit(
+    config: EncoderTrainingConfig, library: MotionLibrary, frames: _Frames, run_dir: Path, checkpoint: Path | None
+) -> PredictionError | None:
+    data, samples, held_out = frames
     best = _checkpoints(run_dir, _BEST, monitor="loss/held_out" if len(held_out) else "loss/train")
     last = _checkpoints(run_dir, _LAST, every_n_epochs=_SAVE_EVERY)
     begin = time.monotonic()

@@ -13,7 +13,9 @@ from hist_encoder import training
 from hist_encoder.checkpoint import EncoderError, load_encoder
 from hist_encoder.config import EncoderTrainingConfig
 from hist_encoder.lightning_module import ShuffledBatches
+from hist_encoder.streaming import TAIL
 from hist_encoder.training import CHECKPOINTS, SUMMARIES, resume, train
+from motions.errors import UserError
 from motions.formats import load_clips, save_clip
 from motions.library import MotionLibrary
 from tests.motions.clips import random_clip
@@ -139,6 +141,7 @@ def test_folders_and_clips_that_do_not_fit_are_refused(config: EncoderTrainingCo
         resume(tmp_path / "elsewhere")
     with pytest.raises(EncoderError, match="too few frames to train on and to hold out"):
         train(replace(config, held_out_every=50), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
     save_clip(random_clip(77, 60, skill=13), tmp_path / "clips" / "013_clip.npz")
     with pytest.raises(EncoderError, match="are not those it was trained on"):
         resume(tmp_path / "run")
@@ -149,6 +152,35 @@ def test_folders_and_clips_that_do_not_fit_are_refused(config: EncoderTrainingCo
     (tmp_path / "run" / "config.json").write_text(json.dumps({"config": {"wheels": 4}}))
     with pytest.raises(EncoderError, match="damaged, or of another version"):
         resume(tmp_path / "run")
+
+
+def test_there_must_be_epochs_left_and_a_whole_checkpoint(config: EncoderTrainingConfig, tmp_path: Path) -> None:
+    train(config, tmp_path / "run")
+    with pytest.raises(EncoderError, match="has done its 3 epochs"):
+        resume(tmp_path / "run")
+    last = tmp_path / "run" / CHECKPOINTS / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:3000])
+    with pytest.raises(EncoderError, match=r"last\.ckpt: damaged"):
+        resume(tmp_path / "run", 5)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["max_epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("length", TAIL - 1),
+        ("batch_size", 0),
+        ("embedding", 0),
+        ("held_out_block", 0),
+        ("held_out_every", -1),
+        ("max_epochs", 0),
+        ("patience", -1),
+        ("dropout", 1.5),
+    ],
+)
+def test_settings_that_cannot_be(setting: str, value: float) -> None:
+    with pytest.raises(UserError, match=setting):
+        EncoderTrainingConfig(**{setting: value})  # pyright: ignore[reportArgumentType]
 
 
 def test_batches_hold_every_sample_once_in_an_order_of_their_epoch() -> None:

@@ -9,6 +9,10 @@ from motions.errors import UserError
 Precision = Literal["highest", "high", "medium", "bfloat16"]
 
 
+LARGEST_SEED = 2**31
+"""Room is left for the seeds of further processes: numpy takes 32 bits."""
+
+
 class AgentConfigError(UserError):
     """A training setting has an impossible value."""
 
@@ -100,6 +104,8 @@ class AgentConfig:
         for name in not_negative:
             if not getattr(self, name) >= 0:
                 raise AgentConfigError(f"agent.{name} must not be negative, not {getattr(self, name)}")
+        if self.seed >= LARGEST_SEED:
+            raise AgentConfigError(f"agent.seed must be below {LARGEST_SEED}, not {self.seed}")
         for name in ("gamma", "lam"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise AgentConfigError(f"agent.{name} must lie in 0..1, not {getattr(self, name)}")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from agents.config import AgentConfig
 from envs.config import EnvConfig
+from motions.errors import UserError
 
 ALIASES = {
     "--task": ["env.task"],
@@ -46,3 +47,9 @@ class TrainConfig:
     """Frames kept of every world, to write those of one that diverges into the run's folder; 0 keeps none."""
     env: EnvConfig = field(default_factory=EnvConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)
+
+    def __post_init__(self) -> None:
+        """Raises UserError for an impossible value."""
+        for name in ("clone_steps", "eval_trials", "guard_frames"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} {getattr(self, name)}: expected 0 or more")

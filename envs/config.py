@@ -46,6 +46,9 @@ class StartConfig:
 
     def __post_init__(self) -> None:
         """Raises UserError for an impossible value."""
+        for name in ("noise", "switch", "scatter", "adaptive"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise UserError(f"start.{name} {getattr(self, name):g}: expected 0 to 1")
         if self.adaptive_cap and self.adaptive_cap < 1.0:
             raise UserError(f"start.adaptive_cap {self.adaptive_cap:g}: expected 1 or more, or 0 for no limit")
         if not 0.0 <= self.scatter_distance[0] <= self.scatter_distance[1]:
@@ -78,6 +81,15 @@ class EpisodeConfig:
     """Distance of an object from its reference [m] beyond which the episode terminates."""
     lying_skills: tuple[int, ...] = (GET_UP_SKILL,)
     """Skills that start on the ground and never end by a fall."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for an impossible value."""
+        if self.length < 1:
+            raise UserError(f"episode.length {self.length}: expected 1 or more")
+        for name in ("max_root_error", "max_object_error"):
+            limit = getattr(self, name)
+            if limit is not None and not limit > 0:
+                raise UserError(f"episode.{name} {limit:g}: expected a distance above 0, or null for none")
 
 
 @dataclass(frozen=True)
@@ -122,3 +134,10 @@ class EnvConfig:
     start: StartConfig = field(default_factory=StartConfig)
     episode: EpisodeConfig = field(default_factory=EpisodeConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
+
+    def __post_init__(self) -> None:
+        """Raises UserError for an impossible value."""
+        if self.num_envs < 1:
+            raise UserError(f"num_envs {self.num_envs}: expected 1 or more")
+        if self.threads < 0:
+            raise UserError(f"threads {self.threads}: expected 0 or more")

@@ -55,6 +55,11 @@ class RewardWeights:
     cg_object: float = 5.0
     """Contact graph: an object is held when it should not be, or the other way round (cg2)."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a negative weight, which would pay for errors."""
+        if negative := [name for name, weight in vars(self).items() if not weight >= 0]:
+            raise ValueError(f"reward.weights.{negative[0]} {getattr(self, negative[0]):g}: expected 0 or more")
+
 
 SKILLMIMIC_WEIGHTS = RewardWeights()
 DEEPMIMIC_WEIGHTS = RewardWeights(p=40.0, r=2.0, rv=0.1, smooth=0.0, op=40.0, ig=0.0, cg_body=0.0, cg_object=0.0)

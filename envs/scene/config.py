@@ -23,6 +23,10 @@ class BallConfig:
     contact_damping: float = 10.6
     """[1/s]"""
 
+    def __post_init__(self) -> None:
+        if not self.radius > 0 or not self.density > 0:
+            raise ValueError(f"a ball without radius or density: {self}")
+
 
 @dataclass(frozen=True)
 class ProjectileConfig:
@@ -67,6 +71,9 @@ class SceneConfig:
     linesearch_iterations: int = 20
 
     def __post_init__(self) -> None:
+        for name in ("physics_hz", "control_hz", "solver_iterations", "linesearch_iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"scene.{name} {getattr(self, name)}: expected 1 or more")
         if self.physics_hz % self.control_hz:
             rates = f"physics_hz {self.physics_hz} is not a multiple of control_hz {self.control_hz}"
             raise ValueError(rates)

@@ -23,6 +23,12 @@ class WarpConfig:
     10 cut none of them."""
     linesearch_iterations: int = 8
 
+    def __post_init__(self) -> None:
+        """Raises UserError for an impossible value."""
+        for name in ("nconmax", "njmax", "solver_iterations", "linesearch_iterations"):
+            if getattr(self, name) < 1:
+                raise UserError(f"warp.{name} {getattr(self, name)}: expected 1 or more")
+
 
 def torch_device(config: WarpConfig) -> torch.device:
     """The device of config, with its number. Raises UserError where it is not there."""

@@ -40,6 +40,7 @@ def test_given_minibatch_must_divide_the_epoch() -> None:
         ({"hidden_sizes": ()}, "agent.hidden_sizes"),
         ({"critic_warmup_epochs": -1}, "agent.critic_warmup_epochs must not be negative"),
         ({"learning_rate_min": 1.0}, "learning_rate_min is above"),
+        ({"seed": 2**31}, "agent.seed must be below 2147483648"),
     ],
 )
 def test_impossible_values_are_refused(change: dict[str, float], message: str) -> None:

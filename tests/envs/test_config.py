@@ -1,0 +1,33 @@
+"""Values that no environment can have are told where they are given."""
+
+from collections.abc import Callable
+
+import pytest
+
+from envs.config import EnvConfig, EpisodeConfig, StartConfig
+from envs.reward import RewardWeights
+from envs.scene.config import BallConfig, SceneConfig
+from envs.sim.warp_config import WarpConfig
+from motions.errors import UserError
+
+IMPOSSIBLE = {
+    "num_envs 0: expected 1 or more": lambda: EnvConfig(num_envs=0),
+    "threads -1: expected 0 or more": lambda: EnvConfig(threads=-1),
+    "start.noise 1.5: expected 0 to 1": lambda: StartConfig(noise=1.5),
+    "start.switch -0.5: expected 0 to 1": lambda: StartConfig(switch=-0.5),
+    "start.adaptive 2: expected 0 to 1": lambda: StartConfig(adaptive=2.0),
+    "episode.length 0: expected 1 or more": lambda: EpisodeConfig(length=0),
+    "episode.max_root_error 0: expected a distance": lambda: EpisodeConfig(max_root_error=0.0),
+    "warp.njmax 0: expected 1 or more": lambda: WarpConfig(njmax=0),
+    "scene.control_hz 0: expected 1 or more": lambda: SceneConfig(control_hz=0),
+    "scene.solver_iterations 0: expected 1 or more": lambda: SceneConfig(solver_iterations=0),
+    "a ball without radius or density": lambda: BallConfig(radius=-0.1),
+    "reward.weights.op -1: expected 0 or more": lambda: RewardWeights(op=-1.0),
+}
+
+
+@pytest.mark.parametrize("message", IMPOSSIBLE)
+def test_impossible_values_are_refused(message: str) -> None:
+    make: Callable[[], object] = IMPOSSIBLE[message]
+    with pytest.raises((UserError, ValueError), match=message):
+        make()

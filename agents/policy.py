@@ -1,7 +1,6 @@
 """The policy alone, small enough to ship: half-precision weights and a page of facts."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from motions.atomic import write_atomically
 from motions.checkpoint import STATE_FILE as CHECKPOINT_STATE
 from motions.checkpoint import Checkpoint, CheckpointError, load_checkpoint, load_latest
 
@@ -94,8 +94,9 @@ def export_policy(source: Path, folder: Path, card: Mapping[str, Any]) -> Path:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
-        _replace(folder / FACTS_FILE, (json.dumps(facts, indent=2) + "\n").encode())
+        for name, data in ((WEIGHTS_FILE, safetensors.torch.save(tensors)), (FACTS_FILE, _text(facts))):
+            with write_atomically(folder / name) as file:
+                file.write(data)
     except OSError as error:
         raise CheckpointError(f"cannot write policy {folder}: {error.strerror or error}") from error
     return folder
@@ -150,7 +151,5 @@ def _assemble(
     return PolicyWeights(path, actor, mean.float(), variance.float(), hidden_sizes, task, card)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    scratch = path.with_name(f".{path.name}_{os.getpid()}")
-    scratch.write_bytes(data)
-    scratch.replace(path)
+def _text(facts: dict[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=2) + "\n").encode()

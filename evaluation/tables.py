@@ -44,19 +44,25 @@ class Table:
 def load_table(name: str, skeleton: str, row: str = OURS) -> Table:
     """A table of cfg/evaluation with the figures of a published row.
 
-    Raises UserError with the nearest name for an unknown table or row.
+    Raises UserError with the nearest name for an unknown table, row or skill, and MetricFileError for a broken file.
     """
     path = TABLES / f"{name}.yaml"
     if not path.is_file():
         raise UserError(_unknown("table", name, sorted(file.stem for file in TABLES.glob("*.yaml"))))
     values = read_mapping(path)
     only(values, ("title", "task", "horizon", "skills", "scattered", "transitions", "published"), path.name)
-    skills = tuple(metric_named(skeleton, skill) for skill in values["skills"])
-    scattered = tuple(metric_named(skeleton, skill) for skill in values.get("scattered", ()))
+    for key in ("title", "task", "skills"):
+        if key not in values:
+            raise MetricFileError(f"{path.name}: no {key}")
+    skills = _metrics(values["skills"], skeleton, f"{path.name}: skills")
+    scattered = _metrics(values.get("scattered", []), skeleton, f"{path.name}: scattered")
     for metric in scattered:
         if metric not in skills or not metric.has_object:
             raise MetricFileError(f"{path.name}: scattered: {metric.name}: expected one of skills, with an object")
-    pairs = tuple(tuple(metric_named(skeleton, skill) for skill in pair) for pair in values["transitions"])
+    transitions = f"{path.name}: transitions"
+    pairs = [_metrics(pair, skeleton, transitions) for pair in _listed(values.get("transitions", []), transitions)]
+    if any(len(pair) != 2 for pair in pairs):
+        raise MetricFileError(f"{transitions}: expected pairs of skills")
     published = mapping(values.get("published", {}), f"{path.name}: published")
     only(published, ("source", "rows"), f"{path.name}: published")
     rows = mapping(published.get("rows", {OURS: {}}), f"{path.name}: published: rows")
@@ -64,13 +70,13 @@ def load_table(name: str, skeleton: str, row: str = OURS) -> Table:
         raise UserError(_unknown(f"row of table '{name}'", row, list(rows)))
     chosen = mapping(rows[row], f"{path.name}: published: {row}")
     only(chosen, ("skills", "transitions"), f"{path.name}: published: {row}")
-    figures = tuple(chosen.get("transitions", ()))
+    figures = tuple(number(value, transitions) for value in _listed(chosen.get("transitions", []), transitions))
     if len(figures) not in (0, len(pairs)):
         raise MetricFileError(f"{path.name}: published: {row}: expected a figure for each transition")
     return Table(
         title=str(values["title"]),
         task=str(values["task"]),
-        horizon=number(values["horizon"], f"{path.name}: horizon"),
+        horizon=number(values.get("horizon", HORIZON), f"{path.name}: horizon"),
         skills=skills,
         transitions=tuple((pair[0], pair[1]) for pair in pairs),
         scattered=scattered,
@@ -95,6 +101,16 @@ def _pair(skeleton: str, switch: str) -> tuple[Metric, Metric]:
     if len(names) != 2:
         raise UserError(f"switch '{switch}': expected FROM:TO, such as dribble_left:dribble_right")
     return metric_named(skeleton, names[0]), metric_named(skeleton, names[1])
+
+
+def _listed(values: Any, where: str) -> list[Any]:
+    if not isinstance(values, list):
+        raise MetricFileError(f"{where}: expected a list, got {values!r}")
+    return values
+
+
+def _metrics(values: Any, skeleton: str, where: str) -> tuple[Metric, ...]:
+    return tuple(metric_named(skeleton, str(name)) for name in _listed(values, where))
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> str:

@@ -97,6 +97,32 @@ def test_tables():
     assert pickup.published["pickup"] == {"scattered": 85.68}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title: A\n", "", "a.yaml: no title"),
+        ("skills: [getup]\n", "", "a.yaml: no skills"),
+        ("skills: [getup]", "skills: getup", "a.yaml: skills: expected a list, got 'getup'"),
+        ("transitions: []", "transitions: [[getup]]", "a.yaml: transitions: expected pairs of skills"),
+        ("transitions: []", "transitions: getup", "a.yaml: transitions: expected a list, got 'getup'"),
+        ("horizon: 1", "horizon: long", "a.yaml: horizon: expected a number, got 'long'"),
+        (
+            "transitions: []",
+            "transitions: [[getup, getup]]\npublished: {rows: {ours: {transitions: [no]}}}",
+            "a.yaml: transitions: expected a number, got False",
+        ),
+    ],
+)
+def test_broken_tables(old: str, new: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = "title: A\ntask: locomotion\nhorizon: 1\nskills: [getup]\ntransitions: []\n"
+    assert old in text
+    (tmp_path / "a.yaml").write_text(text.replace(old, new))
+    monkeypatch.setattr(tables, "TABLES", tmp_path)
+    with pytest.raises(MetricFileError) as error:
+        load_table("a", "mocap")
+    assert str(error.value) == message
+
+
 def test_only_objects_are_scattered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = "title: A\ntask: locomotion\nhorizon: 1\nskills: [getup]\nscattered: [getup]\ntransitions: []\n"
     (tmp_path / "a.yaml").write_text(text)

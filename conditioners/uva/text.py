@@ -18,6 +18,7 @@ except ImportError as error:
     raise UVAError(f"text needs the package '{error.name}': pip install hoigym[uva]") from None
 
 _LENGTH = 30
+_TOKENIZER_FILES = ("vocab.json", "merges.txt")
 
 
 class TextEncoder(nn.Module):
@@ -39,10 +40,13 @@ def encode_sentences(sentences: Sequence[str], encoder: TextEncoder, tokenizer: 
 
     Raises UVAError where there is no tokenizer.
     """
+    # Without these files it would be made of nothing, and take every word for the same.
+    if not all((tokenizer / name).is_file() for name in _TOKENIZER_FILES):
+        raise UVAError(f"{tokenizer}: not a folder with a CLIP tokenizer ({' and '.join(_TOKENIZER_FILES)})")
     try:
         splitter = CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
-    except (OSError, ValueError):
-        raise UVAError(f"{tokenizer}: not a folder with a CLIP tokenizer (vocab.json and merges.txt)") from None
+    except Exception as error:  # the reader of these files reports damage with many exception types
+        raise UVAError(f"{tokenizer}: its tokenizer cannot be read ({error})") from None
     tokens = splitter(list(sentences), padding="max_length", max_length=_LENGTH, truncation=True, return_tensors="pt")
     return encoder.eval()(tokens["input_ids"], tokens["attention_mask"])
 

@@ -1,5 +1,6 @@
 """A released checkpoint, converted and used; weights to start from; sentences."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,27 @@ def test_text_features_come_from_the_pooled_output():
     features = encoder(tokens, torch.ones_like(tokens))
     assert features.shape == (2, 512)
     assert not torch.equal(features[0], features[1])
+
+
+def test_sentences_need_a_tokenizer(tmp_path: Path):
+    pytest.importorskip("transformers")
+    from conditioners.uva.text import encode_sentences
+
+    def encoder(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return ids.float()
+
+    encoder.eval = lambda: encoder  # pyright: ignore[reportFunctionMemberAccess]
+    with pytest.raises(UVAError, match="not a folder with a CLIP tokenizer"):
+        encode_sentences(["a"], encoder, tmp_path)  # pyright: ignore[reportArgumentType]
+    pieces = ["a", "b", "a</w>", "b</w>", "<|startoftext|>", "<|endoftext|>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({piece: place for place, piece in enumerate(pieces)}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    tokens = encode_sentences(["a b", "b"], encoder, tmp_path)  # pyright: ignore[reportArgumentType]
+    assert tokens.shape == (2, 30)
+    assert tokens[:, :4].tolist() == [[4, 2, 3, 5], [4, 3, 5, 5]]
+    (tmp_path / "vocab.json").write_text("{")
+    with pytest.raises(UVAError, match="its tokenizer cannot be read"):
+        encode_sentences(["a"], encoder, tmp_path)  # pyright: ignore[reportArgumentType]
 
 
 def test_latency_is_printed_side_by_side(capsys: pytest.CaptureFixture[str]):

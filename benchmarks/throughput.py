@@ -58,7 +58,8 @@ class Speed:
 def measure(env_config: EnvConfig, agent_config: AgentConfig | None, *, seconds: float = 10.0) -> Speed:
     """Speed of a configuration; without agent_config no training is measured.
 
-    seconds: time for each of the three. Raises UserError for a configuration that does not fit.
+    seconds: time for engine and environment together, and for training. Raises UserError for a configuration that does
+    not fit.
     """
     env = HOIVectorEnv(env_config)
     try:

@@ -38,6 +38,8 @@ def torch_device(config: WarpConfig) -> torch.device:
         raise UserError(f"warp.device: '{config.device}' is no torch device; take cuda or cuda:1") from None
     if device.type == "cpu":
         return device
-    if device.type != "cuda" or not torch.cuda.is_available():
-        raise UserError(f"warp.device: '{config.device}' is not usable here; engine mujoco runs without a GPU")
-    return device if device.index is not None else torch.device("cuda", torch.cuda.current_device())
+    if device.type == "cuda" and torch.cuda.is_available():
+        number = torch.cuda.current_device() if device.index is None else device.index
+        if number < torch.cuda.device_count():
+            return torch.device("cuda", number)
+    raise UserError(f"warp.device: '{config.device}' is not usable here; engine mujoco runs without a GPU")

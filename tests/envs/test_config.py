@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from envs.config import EnvConfig, EpisodeConfig, StartConfig
 from envs.reward import RewardWeights
 from envs.scene.config import BallConfig, SceneConfig
-from envs.sim.warp_config import WarpConfig
+from envs.sim.warp_config import WarpConfig, torch_device
 from motions.errors import UserError
 
 IMPOSSIBLE = {
@@ -31,3 +32,12 @@ def test_impossible_values_are_refused(message: str) -> None:
     make: Callable[[], object] = IMPOSSIBLE[message]
     with pytest.raises((UserError, ValueError), match=message):
         make()
+
+
+def test_a_gpu_is_named_by_its_number_and_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"is_available": True, "device_count": 2, "current_device": 1}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    named = {name: torch_device(WarpConfig(device=name)) for name in ("cuda", "cuda:0", "cuda:1")}
+    assert named == {"cuda": torch.device("cuda:1"), "cuda:0": torch.device("cuda:0"), "cuda:1": torch.device("cuda:1")}
+    with pytest.raises(UserError, match="warp.device: 'cuda:2' is not usable here"):
+        torch_device(WarpConfig(device="cuda:2"))

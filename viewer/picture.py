@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from envs.drawing.camera import FollowCamera
-from envs.drawing.renderer import PoseRenderer
+from envs.drawing.renderer import SMALLEST, PoseRenderer, check_size
+from motions.errors import UserError
 from viewer.base import Moment, Setup
 from viewer.overlay import ContactHistory, caption_height, frame_picture, strip_height
 
@@ -33,14 +34,15 @@ class PictureConfig:
 
 
 class Painter:
-    """Paints the moments of one setup: `note` every step, `paint` those to be seen."""
+    """Paints the moments of one setup: `note` every step, `paint` those to be seen.
+
+    Raises UserError for a size that cannot be drawn or has no room beside the text.
+    """
 
     def __init__(self, config: PictureConfig, setup: Setup):
         config = _fitted(config, setup.figures)
         self._setup, self._config = setup, config
-        width, height = config.width, config.height
-        if config.text:
-            height -= caption_height(width, height) + strip_height(width, height)
+        width, height = config.width, _drawn_height(config)
         self._beside = _BESIDE if setup.ghost and config.ghost == "beside" else 0.0
         self._renderer = PoseRenderer(setup.skeleton, setup.objects, width, height, setup.ghost, setup.projectiles)
         self._cameras = [
@@ -73,6 +75,18 @@ class Painter:
         if not self._config.text:
             return picture
         return frame_picture(picture, moment, self._histories[index], self._config.height)
+
+
+def _drawn_height(config: PictureConfig) -> int:
+    """What captions and contact strip leave of the height."""
+    width, height = config.width, config.height
+    check_size(width, height)
+    if not config.text:
+        return height
+    left = height - caption_height(width, height) - strip_height(width, height)
+    if left < SMALLEST:
+        raise UserError(f"picture size {width} x {height}: no room beside the text; larger, or --picture.text false")
+    return left
 
 
 def _columns(tiles: int) -> int:

@@ -14,7 +14,7 @@ from motions.errors import UserError
 from motions.skeleton import Skeleton
 
 _SUN_DISTANCE = 5.0
-_SMALLEST, _LARGEST = 16, 4096
+SMALLEST, _LARGEST = 16, 4096
 
 
 class PoseRenderer:
@@ -67,8 +67,8 @@ class PoseRenderer:
 
 def check_size(width: int, height: int) -> None:
     """Raises UserError for a picture that cannot be drawn."""
-    if min(width, height) < _SMALLEST or max(width, height) > _LARGEST:
-        limits = f"{_SMALLEST} to {_LARGEST} pixels a side"
+    if min(width, height) < SMALLEST or max(width, height) > _LARGEST:
+        limits = f"{SMALLEST} to {_LARGEST} pixels a side"
         raise UserError(f"picture size {width} x {height}: expected {limits}")
 
 

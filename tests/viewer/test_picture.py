@@ -1,7 +1,9 @@
 """Tiles, captions and the contact strip."""
 
 import numpy as np
+import pytest
 
+from motions.errors import UserError
 from tests.viewer.moments import moment, setup
 from viewer.overlay import ContactHistory, caption_height, frame_picture, strip_height
 from viewer.picture import Painter, PictureConfig, grid
@@ -65,6 +67,11 @@ def test_a_reference_stands_on_the_figure_or_beside_it():
         assert picture.shape == (HEIGHT, WIDTH, 3)
     assert green["beside"].size > 50
     assert green["beside"].mean() > green["overlay"].mean() + 25
+
+
+def test_text_that_leaves_no_room_is_one_line():
+    with pytest.raises(UserError, match="picture size 64 x 48: no room beside the text"):
+        Painter(PictureConfig(64, 48), setup())
 
 
 def test_a_crowd_is_at_most_two_pictures_wide():

@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from motions.errors import UserError
+
 Value = TypeVar("Value")
 
 
@@ -66,13 +68,20 @@ def join_ranks(cuda: bool) -> Iterator[Ranks]:
     """This process among those that torchrun has started, or alone without it.
 
     cuda: they talk by NCCL, each about the GPU of its local rank, which becomes torch's current one; else by gloo.
+
+    Raises UserError where there is no such GPU.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield ALONE
         return
     if cuda:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if number >= gpus:
+            raise UserError(
+                f"torchrun: process {number} has no GPU, there are {gpus}; start no more processes than GPUs"
+            )
+        torch.cuda.set_device(number)
     dist.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Ranks(dist.get_rank(), count)

@@ -12,6 +12,7 @@ import torch
 from agents.normaliser import learn_moments
 from agents.ranks import ALONE, Ranks, join_ranks
 from motions.checkpoint import list_checkpoints, load_checkpoint
+from motions.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 WORKER = """
@@ -147,6 +148,14 @@ def test_alone_nothing_changes() -> None:
     assert ALONE.seed(7) == ALONE.seed(7, epoch=3) == 7
     with join_ranks(cuda=False) as ranks:
         assert ranks == ALONE
+
+
+def test_more_processes_than_gpus_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="process 1 has no GPU, there are 1"), join_ranks(cuda=True):
+        pass
 
 
 def test_seeds_differ_by_process_and_by_session() -> None:

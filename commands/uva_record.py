@@ -65,13 +65,25 @@ def record(config: RecordConfig) -> None:
     assert config.checkpoint
     assert config.output
     of_run = ConfigParser("run.py uva record", _Run).resolve([env_layer(config.checkpoint)], [])
-    env_config = replace(of_run.env, num_envs=config.rows, seed=config.seed)
+    env_config = recorded_env(of_run.env, config)
     writer = ReplayWriter(config.output)
     with contextlib.closing(make_env(env_config)) as env, EvalProgress() as progress:
         size = flatdim(env.single_observation_space)
         player = load_player(config.checkpoint, task=env_config.task, obs_size=size, device=env.device)
         record_rollouts(env, player.act, writer, config, progress.show)
     print(f"{config.output}: {writer.episodes} episodes, {writer.steps} steps")
+
+
+def recorded_env(trained: EnvConfig, config: RecordConfig) -> EnvConfig:
+    """The environment of a run, with episodes as long as what is stored of them.
+
+    Those of training end after a second, with their clip, or away from it; a demonstration ends by a fall alone.
+    """
+    length = config.longest * config.stride
+    episode = replace(
+        trained.episode, length=length, stop_at_clip_end=False, max_root_error=None, max_object_error=None
+    )
+    return replace(trained, num_envs=config.rows, seed=config.seed, episode=episode)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from commands.uva_import import ImportConfig, import_hdf5
-from commands.uva_record import RecordConfig, record_rollouts
+from commands.uva_record import RecordConfig, record, record_rollouts
 from conditioners.uva.data.replay_buffer import ReplayWriter, read_replay
 from envs.config import EnvConfig
 from envs.scene.config import SceneConfig
@@ -16,6 +16,8 @@ from envs.vector_env import HOIVectorEnv
 from motions.clip import Clip
 from motions.errors import UserError
 from motions.library import MotionLibrary
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -36,6 +38,17 @@ def test_rollouts_are_stored_with_their_clean_actions(env: HOIVectorEnv, tmp_pat
     # Reference actions are smooth; the noise that is carried out is not among them.
     steps = np.diff(buffer.arrays["action"][:32], axis=0)
     assert np.abs(steps).mean() < 0.02
+
+
+def test_a_shipped_policy_is_recorded_past_the_episodes_of_its_training(tmp_path: Path):
+    """Those last 60 control steps, which are 30 stored ones: shorter than a training window."""
+    config = RecordConfig(
+        ROOT / "models" / "walk_getup", tmp_path / "rollouts.zarr", episodes=1, longest=36, rows=1, size=16
+    )
+    record(config)
+    buffer = read_replay(tmp_path / "rollouts.zarr")
+    assert buffer.episode_ends.tolist() == [36]
+    assert buffer.arrays["img"].shape == (36, 16, 16, 3)
 
 
 def test_a_policy_that_falls_at_once_is_told(env: HOIVectorEnv, tmp_path: Path):

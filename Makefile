@@ -33,6 +33,7 @@ demo: .venv/user.done .venv/gl.done
 	$(BIN)/python run.py play --checkpoint output/demo/run --steps 180 --output output/demo/play.mp4
 	@echo "demo: success; policy in output/demo/run, table in output/demo/eval, video in output/demo/play.mp4"
 	@echo "steer it in a browser: $(BIN)/python run.py play --checkpoint output/demo/run"
+	@echo "one that walks and gets up: $(BIN)/python run.py play --checkpoint models/walk_getup"
 
 # One thread for each worker: several would fight for the same cores.
 test: .venv/dev.done .venv/gl.done .venv/screen.done

@@ -10,8 +10,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Rollout:
-    """Sums over steps and environments. reward and terms: means per step; terminated: episodes that failed;
-    truncated: episodes that ran to their end; diverged: worlds the engine had to reset."""
+    """Sums over steps and environments.
+
+    reward and terms: means per step; terminated: episodes that failed; truncated: episodes that ran to their end;
+    diverged: worlds the engine had to reset.
+    """
 
     steps: int
     num_envs: int
@@ -32,7 +35,7 @@ class Rollout:
 
 @torch.no_grad()
 def rollout(env: Any, act: Callable[[Tensor], Tensor], *, steps: int) -> Rollout:
-    """Runs act, observations (N, O) -> actions (N, A),."""
+    """Runs act, observations (N, O) -> actions (N, A), for so many control steps."""
     obs, _ = env.reset()
     reward_sum = torch.zeros((), dtype=torch.float64)
     terms: dict[str, float] = {}

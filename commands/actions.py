@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
-from commands.messages import unknown_name
 from motions.errors import UserError
+from motions.names import unknown_name
 
 
 def parse_action(command: str, actions: Mapping[str, type], argv: Sequence[str]) -> tuple[str, Any]:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from commands.messages import explain, unknown_name
+from commands.messages import explain
 from motions.errors import UserError
+from motions.names import unknown_name
 
 COMMANDS = {
     "train": "train a policy, or resume a run",

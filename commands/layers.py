@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from commands.messages import unknown_name
 from motions.errors import UserError
+from motions.names import unknown_name
 
 CFG = Path(__file__).parent.parent / "cfg"
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
 from commands.layers import CFG, Layer, read_layer
-from commands.messages import unknown_name
 from commands.schema import to_plain
 from motions.errors import UserError
+from motions.names import unknown_name
 from motions.run_config import CONFIG_FILE
 
 Config = TypeVar("Config")

@@ -5,7 +5,8 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from commands.schema import describe, leaf_types, nearest
+from commands.schema import describe, leaf_types
+from motions.names import nearest
 
 # Flags of the published system that have no counterpart, and what to use.
 _FOREIGN = {
@@ -55,12 +56,6 @@ def unknown_key(key: str, candidates: Iterable[str]) -> str:
     candidates = list(candidates)
     hint = f"; the nearest is '{nearest(key, candidates)}'" if candidates else ""
     return f"unknown key '{key}'{hint}"
-
-
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """An unknown name, the nearest one and all there are."""
-    known = sorted(known)
-    return f"unknown {kind} '{name}'; the nearest is '{nearest(name, known)}' of {', '.join(known)}"
 
 
 def _unknown_argument(argument: str, options: Iterable[str]) -> str:

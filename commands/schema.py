@@ -1,7 +1,6 @@
 """What keys a configuration dataclass has, and how to write one down."""
 
 import dataclasses
-import difflib
 import enum
 import types
 import typing
@@ -52,17 +51,6 @@ def describe(hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return f"one of {', '.join(hint.__members__)}"
     return getattr(hint, "__name__", str(hint)) if origin is None else str(hint)
-
-
-def nearest(name: str, candidates: Iterable[str]) -> str:
-    """The candidate most like name; the last part of a dotted key counts as much as the whole."""
-
-    def likeness(candidate: str) -> float:
-        whole = difflib.SequenceMatcher(None, name, candidate).ratio()
-        last = difflib.SequenceMatcher(None, name.split(".")[-1], candidate.split(".")[-1]).ratio()
-        return max(whole, last) + 0.1 * min(whole, last)
-
-    return max(sorted(candidates), key=likeness)
 
 
 def to_plain(value: Any) -> Any:

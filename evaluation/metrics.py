@@ -1,6 +1,5 @@
 """The metric of every skill, as cfg/metrics has it."""
 
-import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from evaluation.metric_file import MetricFileError, mapping, number, only, parse
 from evaluation.rules import Rule
 from motions.clip import NUM_SKILLS
 from motions.errors import UserError
+from motions.names import unknown_name
 
 METRICS = Path(__file__).parent.parent / "cfg" / "metrics"
 Form = Literal["corrected", "published"]
@@ -64,8 +64,7 @@ def metric_named(skeleton: str, name: str) -> Metric:
     """The metric of the skill called name; raises UserError with the nearest name for an unknown one."""
     metrics = load_metrics(skeleton)
     if name not in metrics:
-        close = difflib.get_close_matches(name, metrics, n=1, cutoff=0.0)[0]
-        raise UserError(f"unknown skill '{name}'; the nearest is '{close}' of {', '.join(metrics)}")
+        raise UserError(unknown_name("skill", name, metrics))
     return metrics[name]
 
 

@@ -1,6 +1,5 @@
 """Which skills and transitions are evaluated together: the published tables, as cfg/evaluation has them."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from evaluation.metric_file import MetricFileError, mapping, number, only, read_mapping
 from evaluation.metrics import Metric, metric_named
 from motions.errors import UserError
+from motions.names import unknown_name
 
 TABLES = Path(__file__).parent.parent / "cfg" / "evaluation"
 HORIZON = 10.0
@@ -48,7 +48,7 @@ def load_table(name: str, skeleton: str, row: str = OURS) -> Table:
     """
     path = TABLES / f"{name}.yaml"
     if not path.is_file():
-        raise UserError(_unknown("table", name, sorted(file.stem for file in TABLES.glob("*.yaml"))))
+        raise UserError(unknown_name("table", name, (file.stem for file in TABLES.glob("*.yaml"))))
     values = read_mapping(path)
     only(values, ("title", "task", "horizon", "skills", "scattered", "transitions", "published"), path.name)
     for key in ("title", "task", "skills"):
@@ -67,7 +67,7 @@ def load_table(name: str, skeleton: str, row: str = OURS) -> Table:
     only(published, ("source", "rows"), f"{path.name}: published")
     rows = mapping(published.get("rows", {OURS: {}}), f"{path.name}: published: rows")
     if row not in rows:
-        raise UserError(_unknown(f"row of table '{name}'", row, list(rows)))
+        raise UserError(unknown_name(f"row of table '{name}'", row, rows))
     chosen = mapping(rows[row], f"{path.name}: published: {row}")
     only(chosen, ("skills", "transitions"), f"{path.name}: published: {row}")
     figures = tuple(number(value, transitions) for value in _listed(chosen.get("transitions", []), transitions))
@@ -111,11 +111,6 @@ def _listed(values: Any, where: str) -> list[Any]:
 
 def _metrics(values: Any, skeleton: str, where: str) -> tuple[Metric, ...]:
     return tuple(metric_named(skeleton, str(name)) for name in _listed(values, where))
-
-
-def _unknown(what: str, name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-    return f"unknown {what} '{name}'; the nearest is '{close}' of {', '.join(known)}"
 
 
 def _figures(values: Any, where: str) -> dict[str, dict[str, float]]:

@@ -14,9 +14,10 @@ from commands import play, train
 from commands.app import COMMANDS, main
 from commands.config_parser import ConfigParser
 from commands.layers import CFG, Layer, named_layer, read_layer
-from commands.schema import describe, leaf_types, nearest, to_plain
+from commands.schema import describe, leaf_types, to_plain
 from commands.train_config import ALIASES, TrainConfig
 from motions.errors import UserError
+from motions.names import nearest
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "motions" / "demo" / "clips"

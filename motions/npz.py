@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from motions.errors import first_line
+
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz by name; nothing in the file is unpickled.
@@ -16,4 +18,4 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     except OSError:
         raise
     except Exception as error:  # zipfile and NumPy report damage with many exception types
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(first_line(error)) from error

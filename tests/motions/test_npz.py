@@ -51,8 +51,9 @@ def test_arrays_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", DAMAGED)
 def test_whatever_is_wrong_with_a_file_is_a_value_error(tmp_path: Path, what: str) -> None:
     (tmp_path / "a.npz").write_bytes(DAMAGED[what])
-    with pytest.raises(ValueError, match=r"a\.npz: "):
+    with pytest.raises(ValueError, match=".") as error:
         read_npz(tmp_path / "a.npz")
+    assert "\n" not in str(error.value)
 
 
 def test_what_cannot_be_read_is_an_os_error(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from agents.config import AgentConfig
 from agents.gae import estimate_advantages
 from agents.learning_rate import adapted_learning_rate, moved_too_far
+from agents.losses import ActorLosses, actor_losses
 from agents.network import ActorCritic
 from agents.normaliser import learn_moments
 from agents.ranks import ALONE, Ranks
@@ -23,8 +24,6 @@ from agents.stats import RolloutRecorder, RolloutStats, UpdateStats
 from agents.timing import SectionTimer
 from agents.torch_settings import matrix_products
 from agents.vec_env import RlGamesVecEnv, TrainingEnv
-
-LARGEST_LOG_RATIO = 20.0
 
 
 class PPOAgent(A2CAgent):
@@ -157,8 +156,17 @@ class PPOAgent(A2CAgent):
         return rewards, info
 
     def _act(self, obs: Tensor) -> dict[str, Tensor]:
+        """As rl-games' model, whose torch.normal asks the device whether every sigma is positive."""
         with self._autocast():
-            return self.model({"is_train": False, "obs": obs})
+            mean, log_sigma, value, _ = self.policy({"obs": self.model.norm_obs(obs)})
+        sigma = log_sigma.exp()
+        actions = mean + sigma * torch.randn_like(mean)
+        return {
+            "actions": actions,
+            "neglogpacs": self.model.neglogp(actions, mean, sigma, log_sigma),
+            "values": self.model.denorm_value(value),
+            "mus": mean,
+        }
 
     def _value(self, obs: Tensor) -> Tensor:
         with self._autocast():
@@ -228,14 +236,9 @@ class PPOAgent(A2CAgent):
 
     def _make_optimizer(self) -> torch.optim.Adam:
         """Adam with a step size each for actor and critic."""
-        config = self.settings
-        groups = [
-            {"params": list(self.policy.actor.parameters()), "lr": config.learning_rate},
-            {
-                "params": list(self.policy.critic.parameters()),
-                "lr": config.critic_learning_rate or config.learning_rate,
-            },
-        ]
+        rate, of_critic = self.settings.learning_rate, self.settings.critic_learning_rate
+        rates = {self.policy.actor: rate, self.policy.critic: of_critic or rate}
+        groups = [{"params": list(network.parameters()), "lr": rate} for network, rate in rates.items()]
         return torch.optim.Adam(groups, eps=1e-8, fused=True)
 
     def calc_gradients(self, input_dict: dict[str, Tensor]) -> None:
@@ -247,29 +250,19 @@ class PPOAgent(A2CAgent):
         self.train_result = [critic_loss.detach()]
         if not self.actor_rests:
             actor = self._actor_losses(input_dict)
-            loss = loss + actor[0] + self.bounds_loss_coef * actor[1]
+            loss = loss + actor.surrogate + self.bounds_loss_coef * actor.bounds
             self.train_result.append(torch.stack(actor).detach())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.trancate_gradients_and_step()
 
-    def _actor_losses(self, batch: dict[str, Tensor]) -> list[Tensor]:
-        """Surrogate loss, bounds loss, KL divergence and clipped share (PPO, Schulman et al. 2017)."""
+    def _actor_losses(self, batch: dict[str, Tensor]) -> ActorLosses:
         with self._autocast():
             mean = self.policy.mean_action(batch["obs"])
         log_sigma = self.policy.log_sigma
         sigma = log_sigma.exp()
         neglogp = self.model.neglogp(batch["actions"], mean, sigma, log_sigma)
-        log_ratio = (batch["old_logp_actions"] - neglogp).clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
-        ratio = log_ratio.exp()
-        clipped = ratio.clamp(1.0 - self.e_clip, 1.0 + self.e_clip)
-        advantages = batch["advantages"]
-        surrogate = -torch.minimum(ratio * advantages, clipped * advantages).mean()
-        bounds = (mean.abs() - 1.0).clamp_min(0.0).square().sum(-1).mean()
-        with torch.no_grad():
-            kl = 0.5 * ((mean - batch["mu"]) / sigma).square().sum(-1).mean()
-            clip_fraction = (ratio != clipped).float().mean()
-        return [surrogate, bounds, kl, clip_fraction]
+        return actor_losses(mean, sigma, neglogp, batch, self.e_clip)
 
     @property
     def adaptive(self) -> bool:

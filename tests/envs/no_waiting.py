@@ -31,7 +31,9 @@ class _Data(TorchDispatchMode):
         masks = name in ("index", "index_put", "index_put_") and any(
             index is not None and index.dtype == torch.bool for index in args[1]
         )
-        if name in _COUNTS or masks:
+        # torch.normal asks whether every standard deviation is positive.
+        asks = name == "normal" and any(isinstance(value, Tensor) for value in args[1:2])
+        if name in _COUNTS or masks or asks:
             raise Waits(f"{func} waits for the device")
         return func(*args, **(kwargs or {}))
 

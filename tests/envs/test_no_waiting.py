@@ -62,6 +62,7 @@ def one_hot(index: torch.Tensor, classes: int) -> torch.Tensor:
         lambda values: values[[0, 1]],
         lambda values: torch.tensor([1.0]),
         lambda values: values + torch.zeros(4),
+        lambda values: torch.normal(values, values),
     ],
 )
 def test_waiting_is_found(waits: Callable[[torch.Tensor], object]) -> None:

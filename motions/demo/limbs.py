@@ -14,10 +14,10 @@ def two_bone(first: Tensor, second: Tensor, hinge: Tensor, target: Tensor, pole:
 
     Args:
         first: (3,) from the limb's root to its hinge, in the upper bone's frame [m].
-        second: (3,) from the hinge to the limb's end, in the lower bone's frame, which rests like the
-        upper's. hinge: (3,) unit axis of positive bending, perpendicular to both bones. target: (T, 3) from
-        the limb's root to where its end shall be, world [m]; out of reach is clamped. pole: (T, 3) world
-        direction the hinge points to.
+        second: (3,) from the hinge to the limb's end, in the lower bone's frame [m], which rests like the upper's.
+        hinge: (3,) unit axis of positive bending, perpendicular to both bones.
+        target: (T, 3) from the limb's root to where its end shall be, world [m]; out of reach is clamped.
+        pole: (T, 3) world direction the hinge points to.
 
     Returns:
         World orientation of the upper bone (T, 4) wxyz and the hinge angle (T,) [rad].
@@ -57,9 +57,7 @@ def quat_from_matrix(matrix: Tensor) -> Tensor:
 
 
 def twist_about(q: Tensor, axis: int) -> Tensor:
-    """The part of rotations q (..., 4) that turns about a coordinate axis (0, 1, 2), first in q = twist
-    swing.
-    """
+    """The part of rotations q (..., 4) that turns about a coordinate axis (0, 1, 2), first in q = twist swing."""
     twist = torch.zeros_like(q)
     twist[..., 0], twist[..., 1 + axis] = q[..., 0], q[..., 1 + axis]
     return normalize(twist)

@@ -25,6 +25,7 @@ class ReplayPanel:
         self._session, self._server = session, server
         self._ask = session.controls.ask
         self._names = [f"{index}: {clip.name}" for index, clip in enumerate(session.clips)]
+        self._frame = 0
         self._links: list[Link] = []
         self._link_frame: tuple[int, int, int] | None = None
         gui = server.gui
@@ -68,7 +69,8 @@ class ReplayPanel:
         self._head.content = head_html(moment, line)
         lanes = contact_lanes(session.contacts(session.clip))
         self._strip.content = strips_html(lanes, session.length, session.frame + 0.5)
-        self._slider.value = session.frame
+        if session.frame != self._frame:  # else the audience may just be moving it
+            self._frame = self._slider.value = session.frame
         if self._link is not None:
             self._list_links(self._link)
 

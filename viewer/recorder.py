@@ -57,6 +57,8 @@ class VideoRecorder(_Recorder):
         self.painter.note(moments)
         self._due += self._pictures_per_step
         copies = int(self._due) - self._file.frames
+        if not self._file.frames:
+            copies = max(copies, 1)  # however fast time runs, there is a picture
         if copies > 0:
             picture = self.painter.paint(moments)
             for _ in range(copies):

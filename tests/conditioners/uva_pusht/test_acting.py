@@ -144,9 +144,7 @@ def test_a_converted_model_is_a_controller_if_its_actions_are(tmp_path: Path):
         named_controller(str(tmp_path / "converted5"), 0)
 
 
-@pytest.mark.parametrize(
-    ("config", "said"), [("a: [1", "cannot be read"), ("clone: {nope: 1}", "has no checkpoint")]
-)
+@pytest.mark.parametrize(("config", "said"), [("a: [1", "cannot be read"), ("clone: {nope: 1}", "has no checkpoint")])
 def test_a_damaged_run_is_told(tmp_path: Path, config: str, said: str):
     (tmp_path / "config.yaml").write_text(config)
     with pytest.raises(UserError, match=said):

@@ -62,7 +62,7 @@ def read_replay(path: Path, names: Iterable[str] | None = None) -> ReplayBuffer:
         data, meta = _subgroup(root, DATA), _subgroup(root, META)
         ends = np.asarray(meta[ENDS][:], dtype=np.int64)
         steps = int(ends[-1]) if len(ends) else 0
-        arrays = {name: np.asarray(data[name][:steps]) for name in (names or data)}
+        arrays = {name: np.asarray(data[name][:steps]) for name in (names or sorted(data))}
         seeds = np.asarray(meta[SEEDS][:], dtype=np.int64) if SEEDS in meta else np.full(len(ends), -1)
         texts = _texts(root[META], len(ends))
     except (FileNotFoundError, zipfile.BadZipFile) as error:

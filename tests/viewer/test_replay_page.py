@@ -82,7 +82,8 @@ def test_a_link_of_the_graph_is_looked_at_and_followed(browser: Any, session: Cl
     session.controls.ask(lambda: session.look_at_frame(30))
     until(lambda: "frame 30 of" in text(browser))
     wanted = session.links[1]
-    choose(browser, "links from here", f"{session.clips[wanted.clip].name} {wanted.frame},")
+    # The similarity tells it from a link to the same frame that another frame has, listed a moment ago.
+    choose(browser, "links from here", f"{session.clips[wanted.clip].name} {wanted.frame}, {wanted.similarity:.1e}")
     until(lambda: session.link == wanted)
     until(lambda: viewer.shown[-1][0].ghost is not None)
     click(browser, "jump along the link")

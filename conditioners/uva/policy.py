@@ -65,8 +65,10 @@ class UVAPolicy(nn.Module):
         """What the model is given of observations, as in `predict_action`. Raises UVAError where one is missing."""
         inputs = self.config.inputs
         kind = inputs.proprioception
-        felt = {name: self.normalise(name, _observation(obs, name)) for name in PROPRIOCEPTION[kind]}
         seen = list(HISTORY)
+        # Models that learn from pictures at drawn steps are told what was felt when these were taken, and no more.
+        felt_steps = seen if self.config.random_history else slice(None)
+        felt = {name: self.normalise(name, _observation(obs, name)[:, felt_steps]) for name in PROPRIOCEPTION[kind]}
         history = self.encode(_observation(obs, "image")[:, seen], draws)
         wrist = self.encode(_observation(obs, "wrist")[:, seen], draws) if kind == "toolhang" else None
         past = self.normalise("action", _observation(obs, "action")) if inputs.history_action else None

@@ -81,16 +81,16 @@ def model_input(policy: UVAPolicy, batch: dict[str, Tensor], draws: Draws) -> Mo
     config, inputs = policy.config, policy.config.inputs
     earlier = int(inputs.history_action)
     frames = batch[_LATENTS] if _LATENTS in batch else _encoded(policy, batch["image"], draws)
-    if config.random_history and frames.shape[1] == config.window:
-        past = earlier + draw_history(draws).to(frames.device)
-        future = torch.tensor(FUTURE, device=frames.device) + earlier
-        frames = frames[:, torch.cat([past, future])]
+    felt_steps = torch.arange(CHUNK)
+    if config.random_history:
+        felt_steps = draw_history(draws)
+        frames = frames[:, earlier + torch.cat([felt_steps, torch.tensor(FUTURE)])]
     action = policy.normalise("action", batch["action"])
     wanted = action_steps(config)
     begin = int(not config.shift_action)
     kind = inputs.proprioception
     felt = {name: policy.normalise(name, batch[name])[:, earlier:] for name in PROPRIOCEPTION[kind]}
-    past_felt = {name: value[:, :CHUNK] for name, value in felt.items()}
+    past_felt = {name: value[:, felt_steps] for name, value in felt.items()}
     future_felt = {name: value[:, CHUNK : 2 * CHUNK] for name, value in felt.items()}
     return ModelInput(
         history=frames[:, : len(HISTORY)],

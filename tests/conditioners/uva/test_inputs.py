@@ -8,7 +8,7 @@ import torch
 from conditioners.uva.config import AutoencoderConfig, HeadConfig, InputsConfig, TrunkConfig, UVAConfig
 from conditioners.uva.draws import Draws
 from conditioners.uva.frames import draw_history
-from conditioners.uva.inputs import draw_hidden
+from conditioners.uva.inputs import PROPRIOCEPTION, draw_hidden
 from conditioners.uva.policy import UVAPolicy
 from conditioners.uva.samples import model_input
 
@@ -88,11 +88,30 @@ def test_steps_go_where_they_belong(shift: bool, past: bool):
     assert given.proprioception_future[0, :, 0].tolist() == list(range(now + 1, now + 17))
 
 
-def test_random_history_is_taken_from_the_whole_window():
-    config = replace(SMALL, random_history=True)
-    latents = torch.arange(32.0)[None, :, None, None, None].expand(1, 32, 8, 4, 4)
-    given = model_input(UVAPolicy(config), {"latent": latents, "action": torch.zeros(1, 32, 2)}, draws(3))
+def test_random_history_is_taken_from_the_whole_window_with_what_was_felt_then():
+    config = replace(SMALL, random_history=True, inputs=InputsConfig(proprioception="agent"))
+    steps = torch.arange(32.0)
+    latents = steps[None, :, None, None, None].expand(1, 32, 8, 4, 4)
+    agent = steps[None, :, None].expand(1, 32, 2)
+    batch = {"latent": latents, "action": torch.zeros(1, 32, 2), "agent_pos": agent}
+    given = model_input(UVAPolicy(config), batch, draws(3))
     expected = draw_history(draws(3)).tolist()
     assert given.history[0, :, 0, 0, 0].tolist() == expected
     assert given.future is not None
     assert given.future[0, :, 0, 0, 0].tolist() == [19, 23, 27, 31]
+    assert given.proprioception is not None
+    assert given.proprioception[0, :, 0].tolist() == expected
+    assert given.proprioception_future is not None
+    assert given.proprioception_future[0, :, 0].tolist() == list(range(16, 32))
+
+
+@pytest.mark.parametrize(("random_history", "rows"), [(False, list(range(16))), (True, [3, 7, 11, 15])])
+def test_a_policy_is_told_what_was_felt_as_in_training(random_history: bool, rows: list[int]):
+    """Released UMI models, whose pictures were taken at drawn steps, have four rows: one for each picture."""
+    policy = UVAPolicy(replace(SMALL, random_history=random_history, inputs=InputsConfig(proprioception="umi")))
+    steps = torch.arange(16.0)[None, :, None]
+    obs = {name: steps.expand(1, 16, width) for name, width in PROPRIOCEPTION["umi"].items()}
+    given = policy.observed({"image": torch.zeros(1, 16, 3, 64, 64), **obs}, draws())
+    assert given.proprioception is not None
+    assert given.proprioception[0, :, 0].tolist() == rows
+    assert given.proprioception.shape[2] == 16

@@ -17,10 +17,10 @@ def knn_accuracy(
     if standardise:
         mean, std = gallery.mean(0), gallery.std(0).clamp_min(1e-6)
         gallery, queries = (gallery - mean) / std, (queries - mean) / std
-    distance, nearest = torch.cdist(queries, gallery).topk(min(NEIGHBOURS, len(gallery)), largest=False)
+    nearest = torch.cdist(queries, gallery).topk(min(NEIGHBOURS, len(gallery)), largest=False).indices
     votes = torch.nn.functional.one_hot(gallery_skill[nearest]).float()
-    # Less than half a vote decides between equals.
-    bonus = 0.5 * votes[:, :1] * (distance[:, :1, None] >= 0)
-    winner = (votes.sum(1) + bonus[:, 0]).argmax(1)
+    # Less than a vote in all, and each more than all after it: it decides between equals alone.
+    bonus = 0.5 ** torch.arange(1, votes.shape[1] + 1, device=votes.device)
+    winner = (votes * (1 + bonus)[:, None]).sum(1).argmax(1)
     right = (winner == query_skill).float()
     return float(torch.stack([right[query_skill == skill].mean() for skill in query_skill.unique()]).mean())

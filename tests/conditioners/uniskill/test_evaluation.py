@@ -90,6 +90,9 @@ def test_of_equal_votes_the_nearest_decides():
     gallery, skill = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([1, 0, 0, 1])
     assert knn_accuracy(gallery, skill, torch.tensor([[-0.1]]), torch.tensor([1]), standardise=False) == 1.0
     assert knn_accuracy(gallery, skill, torch.tensor([[1.1]]), torch.tensor([0]), standardise=False) == 1.0
+    # The nearest of all is alone, the next ones are not.
+    gallery, skill = torch.arange(5.0)[:, None], torch.tensor([2, 1, 0, 0, 1])
+    assert knn_accuracy(gallery, skill, torch.tensor([[-0.1]]), torch.tensor([1]), standardise=False) == 1.0
 
 
 def test_a_dimension_with_large_numbers_does_not_win_when_standardised():

@@ -1,8 +1,9 @@
 """Episodes in one zarr folder: the published replay buffer."""
 
 import zipfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,29 +55,39 @@ def read_replay(path: Path, names: Iterable[str] | None = None) -> ReplayBuffer:
     The layout is that of Diffusion Policy (real-stanford/diffusion_policy): data/<name> (T, ...),
     meta/episode_ends. Raises UVAError where it is another one or a step is missing.
     """
-    store: Any = path
+    with _faults_of(path):
+        stored = _on_disk(path)
+        steps = int(stored.episode_ends[-1]) if len(stored.episode_ends) else 0
+        wanted = sorted(stored.arrays) if names is None else names
+        return replace(stored, arrays={name: np.asarray(stored.arrays[name][:steps]) for name in wanted})
+
+
+def _on_disk(path: Path) -> ReplayBuffer:
+    """A replay buffer whose arrays have not been read; their lengths fit. Call inside `_faults_of`."""
+    store: Any = ZipStore(path, mode="r") if path.is_file() else path
+    root = zarr.open_group(store, mode="r")
+    arrays, meta = _subgroup(root, DATA), _subgroup(root, META)
+    ends = np.asarray(meta[ENDS][:], dtype=np.int64)
+    seeds = np.asarray(meta[SEEDS][:], dtype=np.int64) if SEEDS in meta else np.full(len(ends), -1)
+    if (np.diff(ends, prepend=0) <= 0).any():
+        raise UVAError(f"{path}: episode_ends does not grow")
+    short = [name for name in sorted(arrays) if len(ends) and arrays[name].shape[0] < ends[-1]]
+    if short or len(seeds) < len(ends):
+        raise UVAError(f"{path}: {short[0] if short else SEEDS} is shorter than its episodes")
+    return ReplayBuffer(arrays, ends, seeds[: len(ends)], _texts(root[META], len(ends)))
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """What zarr complains of becomes a UVAError, one line."""
     try:
-        if path.is_file():
-            store = ZipStore(path, mode="r")
-        root = zarr.open_group(store, mode="r")
-        data, meta = _subgroup(root, DATA), _subgroup(root, META)
-        ends = np.asarray(meta[ENDS][:], dtype=np.int64)
-        steps = int(ends[-1]) if len(ends) else 0
-        arrays = {name: np.asarray(data[name][:steps]) for name in (names or sorted(data))}
-        seeds = np.asarray(meta[SEEDS][:], dtype=np.int64) if SEEDS in meta else np.full(len(ends), -1)
-        texts = _texts(root[META], len(ends))
+        yield
     except (FileNotFoundError, zipfile.BadZipFile) as error:
         raise UVAError(f"{path} is no replay buffer: {error}") from None
     except KeyError as error:
         raise UVAError(f"{path}: the replay buffer has no array {error}") from None
     except (ValueError, TypeError) as error:
         raise UVAError(f"{path}: cannot read the replay buffer: {error}") from None
-    if (np.diff(ends, prepend=0) <= 0).any():
-        raise UVAError(f"{path}: episode_ends does not grow")
-    short = [name for name, array in arrays.items() if len(array) < steps]
-    if short or len(seeds) < len(ends):
-        raise UVAError(f"{path}: {short[0] if short else SEEDS} is shorter than its episodes")
-    return ReplayBuffer(arrays, ends, seeds[: len(ends)], texts)
 
 
 class ReplayWriter:
@@ -91,7 +102,8 @@ class ReplayWriter:
         if path.is_file():
             raise UVAError(f"{path} is a file; a replay buffer is written to a folder")
         if path.exists() and any(path.iterdir()):
-            read_replay(path, [])
+            with _faults_of(path):
+                _on_disk(path)
         try:
             root = zarr.open_group(path, mode="a", zarr_format=2)
         except OSError as error:

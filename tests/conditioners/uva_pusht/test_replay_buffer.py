@@ -35,6 +35,7 @@ def test_episodes_come_back(path: Path):
     assert buffer.seeds.tolist() == [0, 1]
     np.testing.assert_array_equal(buffer.episode(1)["action"], episode(5, 2)["action"])
     assert set(read_replay(path, ["action"]).arrays) == {"action"}
+    assert read_replay(path, []).arrays == {}
 
 
 def test_the_first_episodes_alone(path: Path):
@@ -51,6 +52,23 @@ def test_what_a_killed_writer_left_is_cut_off(path: Path):
     writer.append(episode(2, 3), 2)
     assert writer.seeds == [0, 1, 2]
     np.testing.assert_array_equal(read_replay(path).episode(2)["action"], episode(2, 3)["action"])
+
+
+def test_appending_reads_no_steps_but_sees_what_is_torn(path: Path, monkeypatch: pytest.MonkeyPatch):
+    read, get = [], zarr.Array.__getitem__
+
+    def spy(array: zarr.Array, selection):
+        read.append(array.basename)
+        return get(array, selection)
+
+    monkeypatch.setattr(zarr.Array, "__getitem__", spy)
+    ReplayWriter(path).append(episode(2, 3), 2)
+    assert set(read) <= {"episode_ends", "episode_seeds"}
+    img = zarr.open_group(path, mode="a")["data/img"]
+    assert isinstance(img, zarr.Array)
+    img.resize((5, 8, 8, 3))
+    with pytest.raises(UVAError, match="img is shorter"):
+        ReplayWriter(path)
 
 
 def test_zarr_format_3_and_floating_point_pictures_are_read(tmp_path: Path):

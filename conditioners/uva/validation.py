@@ -34,15 +34,21 @@ class Errors(NamedTuple):
 
 @torch.no_grad()
 def validate(policy: UVAPolicy, examples: dict[str, Tensor], modes: Sequence[Mode]) -> dict[str, float | np.ndarray]:
-    """Errors of each mode, as curves, and a picture: past, true future, one draw of the predicted future."""
+    """Errors of each mode, as curves, and a picture: past, true future, one draw of the predicted future.
+
+    Of modes that see the same, and so draw the same video, the first alone is drawn.
+    """
     given = model_input(policy, examples, _draws(policy))
     results: dict[str, float | np.ndarray] = {}
+    filmed = set()
     for mode in modes:
         spec = MODES[mode]
+        sees = (spec.history, spec.future, spec.action)
         name = mode.removesuffix("_model")
         if spec.predicts_action and not spec.predicts_video and policy.config.inputs.predict_action:
             results[f"action_error_{name}"], results[f"action_ratio_{name}"] = action_errors(policy, given, mode)
-        if spec.predicts_video:
+        if spec.predicts_video and sees not in filmed:
+            filmed.add(sees)
             drawn = predict_videos(policy, given, mode)
             results[f"video_error_{name}"], results[f"video_ratio_{name}"] = video_errors(policy, given, drawn)
             results[f"video_{name}"] = strip(policy, given, drawn[0])

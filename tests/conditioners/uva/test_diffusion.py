@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from conditioners.uva.diffusion import Diffusion, cosine_betas, kept_steps
 from tests.conditioners.uva.published import NAMES, arrays, relative, tiny_model
@@ -52,6 +52,14 @@ def heads(steps: dict[str, Tensor]) -> list[str]:
     return [key.removesuffix("_x") for key in steps if key.endswith("_x")]
 
 
+def guided(net: nn.Module, x: Tensor, condition: Tensor, scale: float) -> Tensor:
+    """Published guidance at step 500: the second half of the conditions says nothing, values are those of the first."""
+    values, half = x[: len(x) // 2].repeat(2, 1), len(x) // 2
+    noise, variance = net(values, torch.full((len(x),), 500), condition).chunk(2, dim=1)
+    mixed = noise[half:] + scale * (noise[:half] - noise[half:])
+    return torch.cat([mixed.repeat(2, 1), variance], dim=1)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @torch.no_grad()
 def test_single_steps_are_the_published(shared: Path, name: str):
@@ -62,6 +70,8 @@ def test_single_steps_are_the_published(shared: Path, name: str):
         x, condition = steps[f"{key}_x"], steps[f"{key}_c"]
         raw = head.net(x, torch.full((len(x),), 500), condition)
         assert relative(raw, steps[f"{key}_net_t500"]) < 1e-5
+        if f"{key}_cfg3_t500" in steps:
+            assert relative(guided(head.net, x, condition, 3.0), steps[f"{key}_cfg3_t500"]) < 1e-5
         for index in steps[f"{key}_t"].tolist():
             step = torch.full((len(x),), index)
             output = head.net(x, head.chain.original[step], condition)

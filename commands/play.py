@@ -20,6 +20,7 @@ ALIASES = {
     "--seed": ["env.seed"],
     "--state_init": ["env.start.frame"],
     "--prompt": ["env.condition.prompt"],
+    "--conditioner": ["env.condition.kind"],
     "--planner": ["env.condition.planner"],
 }
 MOST_FIGURES = 16

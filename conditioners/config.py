@@ -12,27 +12,32 @@ TABLE_KINDS = ("table", "shuffled", "clip_mean", "zero")
 class ConditionConfig:
     """What tells the policy which skill is wanted."""
 
-    kind: Literal["label", "label_phase", "table", "shuffled", "clip_mean", "zero"] = "label"
+    kind: Literal["label", "label_phase", "table", "shuffled", "clip_mean", "zero", "uva"] = "label"
     """label: one-hot of the skill. table: the vector that `file` has for the clip frame, a UniSkill embedding or
-    a plan, say. The others are what such a table is compared with: the vectors of another clip, the clip's mean,
-    zeros, and a label with the phase."""
+    a plan, say. uva: a plan that `planner` makes of pictures of what happens, in place of those in `file`; for play.
+    The others are what a table is compared with: the vectors of another clip, the clip's mean, zeros, and a label
+    with the phase."""
     file: str = ""
     """Table of conditions of the clips in motion_file, as `uniskill extract` writes one."""
     prompt: str = ""
     """Table of conditions that takes the place of those in `file`: predicted ones of the same clips, frame by frame, or
     those of a video to perform, one after the other."""
     planner: str = ""
-    """UVA model whose predictions, from pictures of what happens, take the place of the plans in `file`; for play."""
+    """UVA model whose actions are plans, for kind uva."""
     hold: float = 0.0
     """Seconds for which a condition is held; 0 takes a new one at every control step."""
 
     def __post_init__(self) -> None:
-        if self.kind in TABLE_KINDS and not self.file:
+        reads_table = self.kind in (*TABLE_KINDS, "uva")
+        if reads_table and not self.file:
             raise UserError(f"condition.kind {self.kind} needs condition.file, a table of conditions of the clips")
-        unused = [name for name in ("file", "prompt", "planner") if getattr(self, name)]
-        if self.kind not in TABLE_KINDS and unused:
-            raise UserError(f"condition.kind {self.kind} takes no condition.{unused[0]}")
-        if self.prompt and self.planner:
-            raise UserError("condition.prompt and condition.planner exclude each other")
+        if self.kind == "uva" and not self.planner:
+            raise UserError("condition.kind uva needs condition.planner, a UVA model whose actions are plans")
+        if self.planner and self.kind != "uva":
+            raise UserError(f"condition.planner is for condition.kind uva, not {self.kind}")
+        if self.file and not reads_table:
+            raise UserError(f"condition.kind {self.kind} takes no condition.file")
+        if self.prompt and self.kind not in TABLE_KINDS:
+            raise UserError(f"condition.kind {self.kind} takes no condition.prompt")
         if self.hold < 0:
             raise UserError(f"condition.hold must not be negative, not {self.hold:g}")

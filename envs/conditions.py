@@ -14,12 +14,12 @@ from motions.library import MotionLibrary
 def env_conditioner(config: EnvConfig, library: MotionLibrary, sim: Simulator) -> SkillConditioner:
     """What tells the policy which skill is wanted; raises UserError for files that do not fit the clips."""
     condition = config.condition
-    if not condition.planner:
+    if condition.kind != "uva":
         return make_conditioner(condition, library, config.scene.control_hz)
     trained = table_of(condition, library).values
     width = plan_width(library)
     if trained.shape[2] != len(KNOTS) * width:
-        raise TableError(f"{condition.file}: holds no plans, so condition.planner cannot take their place")
+        raise TableError(f"{condition.file}: holds no plans, whose place those of condition.planner could take")
     # UVA needs packages that other conditioners do without.
     from conditioners.uva.planner import load_planner
     from envs.planned import PlannedConditioner

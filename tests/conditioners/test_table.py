@@ -162,8 +162,18 @@ def test_a_table_of_other_clips_is_refused(tmp_path, library):
 
 
 @pytest.mark.parametrize(
-    "values", [{"kind": "table"}, {"kind": "label", "file": "z.npz"}, {"kind": "label", "hold": -1.0}]
+    ("values", "said"),
+    [
+        ({"kind": "table"}, "kind table needs condition.file"),
+        ({"kind": "label", "file": "z.npz"}, "kind label takes no condition.file"),
+        ({"kind": "label", "hold": -1.0}, "condition.hold must not be negative"),
+        ({"kind": "uva", "planner": "p"}, "kind uva needs condition.file"),
+        ({"kind": "uva", "file": "z.npz"}, "kind uva needs condition.planner, a UVA model"),
+        ({"kind": "uva", "file": "z.npz", "planner": "p", "prompt": "q"}, "kind uva takes no condition.prompt"),
+        # No other kind would ask it.
+        ({"kind": "zero", "file": "z.npz", "planner": "p"}, "condition.planner is for condition.kind uva, not zero"),
+    ],
 )
-def test_an_impossible_configuration_is_one_clear_line(values):
-    with pytest.raises(UserError, match="condition"):
+def test_an_impossible_configuration_is_one_clear_line(values, said):
+    with pytest.raises(UserError, match=said):
         ConditionConfig(**values)

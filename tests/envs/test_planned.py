@@ -102,6 +102,6 @@ def test_a_planner_cannot_take_the_place_of_a_table_without_plans(tmp_path):
                 "locomotion",
                 num_envs=1,
                 threads=1,
-                condition={"kind": "table", "file": str(tmp_path / "z.npz"), "planner": "nowhere"},
+                condition={"kind": "uva", "file": str(tmp_path / "z.npz"), "planner": "nowhere"},
             )
         )

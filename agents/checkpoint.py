@@ -12,9 +12,10 @@ def prune_checkpoints(run_dir: Path, keep: int) -> None:
 
 
 def best_checkpoint(run_dir: Path) -> Path | None:
-    """The checkpoint of a run with the highest measured success, and among equals the highest mean reward.
+    """The checkpoint of a run with the highest measured success, and among equals the highest reward.
 
-    None where no checkpoint says its mean reward; without a measurement success counts as 0.
+    That is the measured one, and without a measurement, for which success counts as 0, the mean of the epoch. None
+    where no checkpoint says its reward.
     """
     ranked: list[tuple[float, float, Path]] = []
     for path in list_checkpoints(run_dir):
@@ -24,6 +25,6 @@ def best_checkpoint(run_dir: Path) -> Path | None:
             continue
         reward = state.get("mean_reward")
         if isinstance(reward, float):
-            success = state.get("measured", {}).get("success/mean", 0.0)
-            ranked.append((float(success), reward, path))
+            measured = state.get("measured", {})
+            ranked.append((measured.get("success/mean", 0.0), measured.get("success/nr", reward), path))
     return max(ranked)[2] if ranked else None

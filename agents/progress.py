@@ -134,6 +134,12 @@ def _alarms(totals: Mapping[str, int]) -> str:
     return "".join(f"  {name} {count}" for name, count in totals.items() if count and not name.endswith("_limit"))
 
 
+def format_measured(measured: Mapping[str, float], best: Path | None) -> str:
+    """The terminal line of what was measured at a checkpoint, by the last parts of the curves' tags."""
+    numbers = "  ".join(f"{tag.rpartition('/')[2]} {value:.2f}" for tag, value in measured.items())
+    return f"measured: {numbers}" + ("" if best is None else f"  (best checkpoint: {best.name})")
+
+
 def format_line(report: EpochReport, max_epochs: int, seconds_left: float) -> str:
     """The terminal line of one epoch."""
     rollout = report.rollout

@@ -10,10 +10,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from agents.checkpoint import prune_checkpoints
+from agents.checkpoint import best_checkpoint, prune_checkpoints
 from agents.events import EventCounter
 from agents.ppo import PPOAgent
-from agents.progress import EpochReport, ProgressLines, Summaries
+from agents.progress import EpochReport, ProgressLines, Summaries, format_measured
 from agents.run_state import collect_facts, collect_tensors
 from agents.vec_env import TrainingEnv
 from motions.checkpoint import checkpoint_folder, list_checkpoints, save_checkpoint
@@ -160,6 +160,8 @@ class Session:
         facts |= {"task": self.task, "mean_reward": report.rollout.reward, "measured": measured}
         path = save_checkpoint(self.run_dir, agent.epoch_num, collect_tensors(agent, self.env), facts)
         prune_checkpoints(self.run_dir, self.config.keep_checkpoints)
+        if measured:
+            print(format_measured(measured, best_checkpoint(self.run_dir)), flush=True)
         return path
 
     def _give_up(self, what: str) -> None:

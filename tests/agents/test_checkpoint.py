@@ -134,6 +134,16 @@ def test_pruning_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
     assert best.name == "epoch_000002"
 
 
+def test_of_equal_successes_the_measured_reward_decides(tmp_path: Path) -> None:
+    """That of an epoch may be a discriminator's, highest while it is still easily taken in."""
+    for epoch, reward, success, measured in ((1, 0.9, 0.0, 0.2), (2, 0.1, 0.0, 0.3), (3, 0.8, 0.0, 0.1)):
+        state = {"mean_reward": reward, "measured": {"success/mean": success, "success/nr": measured}}
+        save_checkpoint(tmp_path, epoch, TENSORS, state)
+    best = best_checkpoint(tmp_path)
+    assert best is not None
+    assert best.name == "epoch_000002"
+
+
 def test_reading_a_run_leaves_a_write_under_way_alone(tmp_path: Path) -> None:
     """A policy may be played while its run goes on."""
     save(tmp_path, 1)

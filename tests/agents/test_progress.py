@@ -174,3 +174,14 @@ def test_curves_hold_the_right_values(tmp_path: Path) -> None:
     assert values("health/diverged_worlds") == [0, 0, 0]
     shares = [values(f"performance/{name}_share") for name in ("env", "policy", "update")]
     assert all(0.5 < sum(parts) <= 1.0 for parts in zip(*shares, strict=True))
+
+
+def test_what_is_measured_is_told_with_the_best_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    measured = iter(({"success/walk": 0.5, "success/mean": 0.5}, {"success/walk": 0.25, "success/mean": 0.25}))
+    settings = quick(max_epochs=2, save_every=1)
+    train(tmp_path / "run", ToyEnv(8), settings, task="toy", measure=lambda act: next(measured))
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("measured")]
+    assert told == [
+        "measured: walk 0.50  mean 0.50  (best checkpoint: epoch_000001)",
+        "measured: walk 0.25  mean 0.25  (best checkpoint: epoch_000001)",
+    ]

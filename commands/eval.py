@@ -10,13 +10,12 @@ from commands.config_parser import COMMAND_LINE, ConfigParser
 from commands.layers import read_layer
 from commands.run_folder import env_layer
 from envs.config import EnvConfig
-from evaluation.settings import EvaluationSettings
+from evaluation.settings import EvaluationSettings, Progress
 from motions.atomic import make_folder
 from motions.errors import UserError
 
 if TYPE_CHECKING:
     from envs.vector_env import HOIVectorEnv
-    from evaluation.evaluator import Progress
     from evaluation.report import Report
     from evaluation.simulated import Policy
 
@@ -83,7 +82,7 @@ def parse(argv: Sequence[str]) -> EvalConfig:
     return config
 
 
-def _evaluate(config: EvalConfig, progress: "Progress") -> "Report":
+def _evaluate(config: EvalConfig, progress: Progress) -> "Report":
     from gymnasium.spaces import flatdim
 
     from agents.player import load_player

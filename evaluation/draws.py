@@ -1,6 +1,7 @@
 """Which frames trials start on, and the seeds they run with."""
 
 import hashlib
+import math
 
 import torch
 from torch import Tensor
@@ -43,6 +44,11 @@ def longest(library: MotionLibrary, rows: Tensor) -> int:
 def seed_of(*names: object) -> int:
     """A seed that depends on all of the names and on nothing else: cells do not change with their neighbours."""
     return int.from_bytes(hashlib.sha256(" ".join(map(str, names)).encode()).digest()[:7])
+
+
+def side_by_side(trials: int, most: int) -> int:
+    """How many of the trials run at a time: at most so many, in the fewest batches, with no more rows than needed."""
+    return math.ceil(trials / math.ceil(trials / most))
 
 
 def batches(trials: int, rows: int) -> list[int]:

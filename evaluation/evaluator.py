@@ -11,7 +11,7 @@ from envs.config import EnvConfig
 from envs.make import make_env
 from envs.vector_env import HOIVectorEnv
 from evaluation.disturbance import Disturbance
-from evaluation.draws import batches, draw_rows, first_of_clips, longest, seed_of, start_rows
+from evaluation.draws import batches, draw_rows, first_of_clips, longest, seed_of, side_by_side, start_rows
 from evaluation.frame_errors import FrameErrors
 from evaluation.judge import Outcome, judge
 from evaluation.plan import COMPARED, Job, plan_jobs, trial_environments
@@ -19,17 +19,15 @@ from evaluation.projectiles import Projectiles, described, with_projectiles
 from evaluation.pushes import Pushes
 from evaluation.reference import fair_starts, reference_statistic
 from evaluation.report import Cell, Report
-from evaluation.settings import EvaluationSettings
+from evaluation.settings import EvaluationSettings, Progress
 from evaluation.simulated import Policy, SimulatedTrials
 from evaluation.statistics import wilson_interval
 from evaluation.tables import Table
-from evaluation.walk_cells import walk_cells
+from evaluation.walk_cells import WalkCells
 from motions.errors import UserError
 
 MOST_ROWS = 1024
 """Trials that run side by side where nothing else is said."""
-Progress = Callable[[str, int, int], None]
-"""Told what is under way, steps done, steps in all."""
 
 
 def evaluate(
@@ -54,23 +52,21 @@ def evaluate(
     if table.task is not None and table.task != config.task:
         raise UserError(f"table '{table.title}' is for {table.task} policies; {checkpoint} is one for {config.task}")
     horizon = table.horizon if settings.horizon is None else settings.horizon
-    rows = settings.rows or min(settings.trials // len(settings.seeds), MOST_ROWS)
+    rows = side_by_side(settings.trials // len(settings.seeds), settings.rows or MOST_ROWS)
     cells: list[Cell] = []
     notes: list[str] = []
     for trials, kinds in trial_environments(config, rows, settings, table):
         with contextlib.closing(make_env(trials)) as env:
-            jobs, missing = plan_jobs(table, env.library, settings.scatter)
+            jobs, missing = plan_jobs(table, env.library, settings.metric, settings.scatter)
             policy = load_policy(env)
+            walks = None
+            if settings.walk and "TSR" in kinds:
+                walks = WalkCells(env, policy, settings, config.start.graph_file)
             runner = _Runner(env, policy, settings, horizon, progress)
             cells += [runner.cell(job) for job in jobs if job.kind in kinds]
             notes += [note for note in (*missing, *runner.notes) if note not in notes]
-            if settings.walk and "TSR" in kinds:
-                cells += _walk(env, policy, settings, config.start.graph_file, progress)
-    if settings.projectiles == "auto":
-        notes.append(described(with_projectiles(config)))
-    if any(cell.kind == "scattered" for cell in cells):
-        least, greatest = config.start.scatter_distance
-        notes.append(f"random place: objects {least:g} to {greatest:g} m from the root, from the first frame of a clip")
+            cells += walks.run(progress) if walks else []
+    notes += _explained({cell.kind for cell in cells}, config, settings)
     return Report(
         title=table.title,
         checkpoint=checkpoint,
@@ -86,20 +82,16 @@ def evaluate(
     )
 
 
-def _walk(
-    env: HOIVectorEnv, policy: Policy, settings: EvaluationSettings, graph_file: str, progress: Progress | None
-) -> list[Cell]:
-    return walk_cells(
-        env,
-        policy,
-        graph_file,
-        legs=settings.walk,
-        seconds=settings.leg,
-        trials=settings.trials,
-        seeds=settings.seeds,
-        form=settings.metric,
-        progress=progress,
-    )
+def _explained(kinds: set[str], config: EnvConfig, settings: EvaluationSettings) -> list[str]:
+    """What the cells of these kinds ask for, where the tables do not say it."""
+    least, greatest = config.start.scatter_distance
+    lines = {
+        "pushed": f"pushed: the body gains {settings.push:g} m/s every {Pushes(settings.push).every:g} s",
+        "projectiles": described(with_projectiles(config)),
+        "scattered": f"random place: objects {least:g} to {greatest:g} m from the root, from the first frame of a clip",
+        "walk": f"skill walk: {settings.walk} skills, {settings.leg:g} s each",
+    }
+    return [line for kind, line in lines.items() if kind in kinds]
 
 
 class _Runner:

@@ -39,6 +39,10 @@ class Metric:
         """Whether it is about an object too."""
         return any(where.needs_object for rule in self.corrected for where in rule.wheres())
 
+    def offers(self, form: Form) -> bool:
+        """Whether there are rules of a form."""
+        return form == "corrected" or self.published is not None
+
     def rules(self, form: Form, switched: bool = False) -> tuple[Rule, ...]:
         """The rules of a form; raises UserError where it is not offered."""
         if switched and form in self.after_switch:

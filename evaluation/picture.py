@@ -68,7 +68,7 @@ def draw_report(report: Report, path: Path) -> None:
 def _groups(report: Report) -> dict[str, list[Cell]]:
     """Bars that stand together, by what is written under them."""
     groups: dict[str, list[Cell]] = {}
-    for cell in report.cells:
+    for cell in sorted(report.cells, key=lambda cell: list(_KINDS).index(cell.kind)):
         if cell.kind not in ("TSR", "walk"):
             reward = next(item.reward for item in report.of_kind("SR") if item.skill == cell.skill)
             note = "" if reward is None else f"\nNR {reward:.2f}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from envs.config import EnvConfig, EpisodeConfig, StartConfig
-from evaluation.metrics import Metric, metrics_of
+from evaluation.metrics import Form, Metric, metrics_of
 from evaluation.projectiles import with_projectiles
 from evaluation.settings import EvaluationSettings
 from evaluation.tables import Table
@@ -58,19 +58,27 @@ def trial_environments(
     return found
 
 
-def plan_jobs(table: Table, library: MotionLibrary, scatter: bool = False) -> tuple[list[Job], list[str]]:
-    """The cells of every kind that the clips allow, and what they do not.
+def plan_jobs(table: Table, library: MotionLibrary, form: Form, scatter: bool = False) -> tuple[list[Job], list[str]]:
+    """The cells of every kind that clips and metrics allow, and what they do not.
 
-    scatter: whether every skill with an object is tried with it at random places, and not only those of the table.
+    form: of the metrics. scatter: whether every skill with an object is tried with it at random places, and not only
+    those of the table.
 
     Raises UserError where there is nothing to evaluate.
     """
     jobs, missing = [], []
     there = set(library.clip_skill.tolist())
-    skills = metrics_of(library.skeleton.name, sorted(there)) if table.skills is None else table.skills
+    skills = table.skills
+    if skills is None:
+        skills = metrics_of(library.skeleton.name, sorted(there))
+        known = {metric.skill for metric in skills}
+        missing += [f"skill {skill} of the clips: there is no metric" for skill in sorted(there - known)]
     for metric in skills:
         if metric.skill not in there:
             missing.append(f"{metric.title}: the policy's clips do not have it")
+            continue
+        if not metric.offers(form):
+            missing.append(f"{metric.title}: its metric has no {form} form")
             continue
         published = dict(table.published.get(metric.name, {}))
         scattered = metric.has_object and (scatter or metric in table.scattered)
@@ -81,8 +89,10 @@ def plan_jobs(table: Table, library: MotionLibrary, scatter: bool = False) -> tu
         lacking = [item.title for item in (start, metric) if item.skill not in there]
         if lacking:
             missing.append(f"{start.title} → {metric.title}: the policy's clips have no {lacking[0]}")
+        elif not metric.offers(form):
+            missing.append(f"{start.title} → {metric.title}: the metric of {metric.title} has no {form} form")
         else:
             jobs.append(Job("TSR", metric, start, {} if figure is None else {"TSR": figure}))
     if not jobs:
-        raise UserError(f"nothing to evaluate: {'; '.join(missing) or 'no skill of the clips has a metric'}")
+        raise UserError(f"nothing to evaluate: {'; '.join(missing)}")
     return jobs, missing

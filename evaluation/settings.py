@@ -1,10 +1,14 @@
 """How trials are run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from evaluation.metrics import Form
 from motions.errors import UserError
+
+Progress = Callable[[str, int, int], None]
+"""Told what is under way, steps done, steps in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,9 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise UserError(f"seeds: expected different ones, got {list(self.seeds)}")
-        if self.trials < 1 or self.trials % len(self.seeds):
+        if self.trials < 1:
+            raise UserError(f"trials {self.trials}: expected 1 or more")
+        if self.trials % len(self.seeds):
             raise UserError(f"trials {self.trials}: expected a multiple of the {len(self.seeds)} seeds")
         if self.horizon is not None and not self.horizon >= 0:
             raise UserError(f"horizon {self.horizon}: expected seconds, or 0 for the end of the clip")

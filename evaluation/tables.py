@@ -89,11 +89,11 @@ def load_table(name: str, skeleton: str, row: str = OURS) -> Table:
 def own_table(skeleton: str, skills: Sequence[str], switches: Sequence[str]) -> Table:
     """A table of skills by name, of every skill of the clips where neither skills nor switches are given.
 
-    switches: transitions as "FROM:TO". Raises UserError for unknown names.
+    switches: transitions as "FROM:TO". What is named twice is evaluated once. Raises UserError for unknown names.
     """
-    asked = None if not skills and not switches else tuple(metric_named(skeleton, name) for name in skills)
-    pairs = tuple(_pair(skeleton, switch) for switch in switches)
-    return Table("Evaluation", None, HORIZON, asked, pairs)
+    asked = [metric_named(skeleton, name) for name in dict.fromkeys(skills)]
+    pairs = [_pair(skeleton, switch) for switch in dict.fromkeys(switches)]
+    return Table("Evaluation", None, HORIZON, tuple(asked) if asked or pairs else None, tuple(pairs))
 
 
 def _pair(skeleton: str, switch: str) -> tuple[Metric, Metric]:

@@ -31,7 +31,7 @@ class SkillWalk:
         legs: number of skills in a walk.
         seconds: length of a leg [s].
 
-    Raises UserError for a skill without a metric, and GraphError for a graph of other clips.
+    Raises UserError for a skill without a metric of that form, and GraphError for a graph of other clips.
     """
 
     def __init__(
@@ -45,13 +45,20 @@ class SkillWalk:
     ):
         graph.require(env.library)
         self._env, self._policy, self._graph = env, policy, graph
-        self._legs, self._steps = legs, round(seconds * env.library.fps)
+        self._legs, self._steps = legs, max(1, round(seconds * env.library.fps))
         self._form: Form = form
         skills = env.library.clip_skill.unique().tolist()
         self._metrics = {metric.skill: metric for metric in metrics_of(env.library.skeleton.name, skills)}
         for skill in skills:
             if skill not in self._metrics:
                 raise UserError(f"no metric for skill {skill}, which a walk may come to")
+        for metric in self._metrics.values():
+            metric.rules(form)
+
+    @property
+    def steps(self) -> int:
+        """Control steps of a walk."""
+        return self._legs * self._steps
 
     def run(self, rows: Tensor, seed: int, on_step: Callable[[int], None] | None = None) -> tuple[Tensor, Tensor]:
         """Walks from library rows (N,).
@@ -62,7 +69,7 @@ class SkillWalk:
         generator = torch.Generator(library.device).manual_seed(seed)
         clip = library.frame_clip[rows]
         frame = rows - library.clip_start[clip]
-        trials = SimulatedTrials(env, self._policy, rows, self._legs * self._steps, seed)
+        trials = SimulatedTrials(env, self._policy, rows, self.steps, seed)
         snapshots = trials.snapshots()
         before = next(snapshots)
         success, asked = [], []

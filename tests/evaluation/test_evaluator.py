@@ -12,12 +12,15 @@ from envs.config import EnvConfig, StartConfig
 from envs.make import task_config
 from envs.vector_env import HOIVectorEnv
 from evaluation.evaluator import evaluate
+from evaluation.metrics import load_metrics
 from evaluation.picture import draw_report
-from evaluation.plan import trial_config
+from evaluation.plan import plan_jobs, trial_config
 from evaluation.report import Report, markdown, write_report
 from evaluation.settings import EvaluationSettings
 from evaluation.tables import load_table, own_table
+from motions.clip import Clip
 from motions.errors import UserError
+from motions.library import MotionLibrary
 
 QUICK = EvaluationSettings(trials=6, seeds=(0, 1), horizon=0.2, rows=2)
 
@@ -117,8 +120,55 @@ def test_what_cannot_be_evaluated(config: EnvConfig):
         run(config, skills=("layup",))
     with pytest.raises(UserError, match="trials 5: expected a multiple of the 2 seeds"):
         replace(QUICK, trials=5)
+    with pytest.raises(UserError, match="trials 0: expected 1 or more"):
+        replace(QUICK, trials=0)
     with pytest.raises(UserError, match="different"):
         replace(QUICK, seeds=(1, 1))
+
+
+def test_what_is_named_twice_is_evaluated_once():
+    table = own_table("mocap", ("layup", "shot", "layup"), ("layup:shot", "layup:shot"))
+    assert [metric.name for metric in table.skills or ()] == ["layup", "shot"]
+    assert len(table.transitions) == 1
+
+
+def library_of(demo_clips: dict[str, Clip], *skills: int) -> MotionLibrary:
+    """Dribbles that pass for other skills."""
+    clip = demo_clips["013_demo_dribble_walk_3"]
+    return MotionLibrary([replace(clip, name=f"{skill:03d}_a_1", skill=skill) for skill in skills])
+
+
+def test_what_has_no_metric_is_named_before_anything_is_simulated(demo_clips: dict[str, Clip]):
+    """A set shot has none of the published form, and skill 50 none at all."""
+    library = library_of(demo_clips, 6, 13, 50)
+    jobs, missing = plan_jobs(own_table("mocap", (), ()), library, "published")
+    assert {job.metric.name for job in jobs} == {"dribble_forward"}
+    assert missing == ["skill 50 of the clips: there is no metric", "set shot: its metric has no published form"]
+    assert len(plan_jobs(own_table("mocap", (), ()), library, "corrected")[0]) == 2 * len(jobs)
+    with pytest.raises(UserError, match="dribble forward → set shot: the metric of set shot has no published form"):
+        plan_jobs(own_table("mocap", (), ("dribble_forward:set_shot",)), library, "published")
+    with pytest.raises(UserError, match="nothing to evaluate: skill 50 of the clips: there is no metric"):
+        plan_jobs(own_table("mocap", (), ()), library_of(demo_clips, 50), "corrected")
+
+
+def test_a_walk_that_cannot_be_judged_is_told_before_anything_is_simulated(
+    config: EnvConfig, monkeypatch: pytest.MonkeyPatch
+):
+    mocap = load_metrics("mocap")
+    unpublished = {"pickup": replace(mocap["pickup"], published=None)}
+    monkeypatch.setattr("evaluation.metrics.load_metrics", lambda skeleton: {**mocap, **unpublished})
+    told: list[str] = []
+    settings = EvaluationSettings(trials=2, horizon=0.02, walk=2, metric="published")
+    with pytest.raises(UserError, match="metric pickup has no published form"):
+        evaluate(
+            config,
+            own_table("mocap", ("dribble_forward",), ()),
+            settings,
+            follow,
+            checkpoint="",
+            progress=lambda name, step, steps: told.append(name),
+        )
+    assert told == []
 
 
 def test_a_table_says_what_the_clips_lack(config: EnvConfig):
@@ -163,6 +213,7 @@ def test_walks_and_pushes_are_further_cells(config: EnvConfig, tmp_path: Path):
         ("eNSR", "dribble_forward"),
     ]
     assert {cell.trials for cell in found.cells} == {3}
+    assert found.notes == ("pushed: the body gains 2 m/s every 1 s", "skill walk: 2 skills, 0.1 s each")
     text = markdown(found)
     assert "| whole walk | 3 | 0.0 [0.0, 56.1] |" in text
     assert "| pushed |" in text.splitlines()[4]

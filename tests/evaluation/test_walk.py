@@ -8,9 +8,12 @@ import torch
 from envs.make import task_config
 from envs.vector_env import HOIVectorEnv
 from evaluation.draws import start_rows
-from evaluation.metrics import metric_named
+from evaluation.metrics import metric_named, metrics_of
 from evaluation.plan import trial_config
+from evaluation.reference import fair_starts
+from evaluation.settings import EvaluationSettings
 from evaluation.walk import SkillWalk
+from evaluation.walk_cells import WalkCells
 from motions.errors import UserError
 from motions.graph import TrajectoryGraph
 from motions.graph_build import link_library, published_settings
@@ -65,6 +68,29 @@ def test_a_leg_is_judged_by_the_metric_of_its_skill(env: HOIVectorEnv, graph: Tr
     """Legs of a fifth of a second hold no round of a dribble and no pick-up: none succeeds."""
     success, _, _ = walk(env, graph)
     assert not success.any()
+
+
+def test_walks_begin_where_trials_of_a_skill_begin(env: HOIVectorEnv, monkeypatch: pytest.MonkeyPatch):
+    """No first leg asks for what lies behind: of a pick-up clip only the frames before the ball is up."""
+    begun: list[torch.Tensor] = []
+
+    def run(walk: SkillWalk, rows: torch.Tensor, seed: int, on_step: object):
+        begun.append(rows)
+        return torch.ones(2, len(rows), dtype=torch.bool), rows
+
+    monkeypatch.setattr(SkillWalk, "run", run)
+    settings = EvaluationSettings(trials=300, walk=2, leg=0.1)
+    cells = WalkCells(env, lambda obs: obs, settings, "").run()
+    assert [(cell.skill, cell.trials) for cell in cells] == [("leg_1", 300), ("leg_2", 300), ("whole_walk", 300)]
+    metrics = metrics_of("mocap", env.library.clip_skill.tolist())
+    fair = torch.cat([fair_starts(env.library, metric, "corrected")[0] for metric in metrics])
+    rows = torch.cat(begun)
+    assert torch.isin(rows, fair).all()
+    assert len(env.library.frame_clip[rows].unique()) == env.library.num_clips
+
+
+def test_a_leg_below_a_step_is_one_step(env: HOIVectorEnv, graph: TrajectoryGraph):
+    assert SkillWalk(env, lambda obs: obs, graph, LEGS, seconds=0.001).steps == LEGS
 
 
 def test_a_graph_of_other_clips_is_refused(env: HOIVectorEnv, graph: TrajectoryGraph, monkeypatch: pytest.MonkeyPatch):

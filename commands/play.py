@@ -106,7 +106,7 @@ def _with_boxes(config: PlayConfig) -> EnvConfig:
 def _with_prompt(env: EnvConfig, config: PlayConfig) -> EnvConfig:
     from commands.prompt import prompt_table
 
-    prompt = prompt_table(env.condition.prompt, config.prompt_model, config.prompt_depth)
+    prompt = prompt_table(env.condition, config.prompt_model, config.prompt_depth)
     return replace(env, condition=replace(env.condition, prompt=prompt))
 
 

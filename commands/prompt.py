@@ -4,17 +4,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from commands.uniskill_extract import ExtractConfig, extract
+from conditioners.config import ConditionConfig
 from motions.errors import UserError
 
 FOLDER = Path("output/prompts")
 TABLE = ".npz"
 
 
-def prompt_table(prompt: str, model: str, depth_model: str) -> str:
-    """The table of a prompt: itself where it is one, else what a UniSkill model makes of the video or clip.
+def prompt_table(condition: ConditionConfig, model: str, depth_model: str) -> str:
+    """The table of a condition's prompt: itself where it is one, else what a UniSkill model makes of the video or clip.
 
-    model: that of the conditions that the policy was trained with; without one an .npz is a table. Raises UserError.
+    model: that of the conditions that the policy was trained with, whose gap the prompt gets; without one an .npz is
+    a table. Raises UserError.
     """
+    from conditioners.table_file import load_table
+
+    prompt = condition.prompt
     path = Path(prompt)
     if not prompt or (path.suffix == TABLE and not model):
         return prompt
@@ -23,6 +28,7 @@ def prompt_table(prompt: str, model: str, depth_model: str) -> str:
             f"{prompt}: a prompt that is no table needs --prompt_model, the UniSkill model to describe it with"
         )
     table = FOLDER / f"{path.stem}{TABLE}"
-    config = ExtractConfig(path, table, model, overwrite=True)
+    trained = load_table(Path(condition.file)).meta
+    config = ExtractConfig(path, table, model, gap=float(trained.get("gap", ExtractConfig.gap)), overwrite=True)
     extract(replace(config, depth_model=depth_model) if depth_model else config)
     return str(table)

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands.device import check_device
 from commands.uniskill_render import RenderConfig, render_store
 from conditioners.uniskill.config import DEPTH_MODEL
-from motions.errors import UserError, first_line
+from motions.errors import UserError
 
 if TYPE_CHECKING:
     from conditioners.table_file import ConditionTable
+    from conditioners.uniskill.depth import DepthEstimator
     from conditioners.uniskill.extraction import Extractor, SkillCache
     from conditioners.uniskill.store import RenderStore
+
+_CLIPS, _STORE, _VIDEO = "clips", "a store", "a video"
+_MEANT_FOR = {"looks": _CLIPS, "embodiments": _STORE, "colours": _STORE, "film": _STORE, "as_released": _VIDEO}
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,9 @@ class ExtractConfig:
     """Run of `uniskill train`, or a published checkpoint: file, folder or hub id."""
     gap: float = 0.5
     """Time between the pictures of a pair [s]."""
-    looks: tuple[str, ...] = ("A",)
-    """Of clips: looks in which they are filmed first, as `uniskill render` names them; each becomes a variant."""
+    looks: tuple[str, ...] = ()
+    """Of clips: looks in which they are filmed first, as `uniskill render` names them, A where empty; each becomes a
+    variant."""
     embodiments: tuple[str, ...] = ()
     """Of a store: the figures to describe; all where empty. Each look of all clips becomes a variant of the table."""
     colours: tuple[str, ...] = ()
@@ -61,6 +67,7 @@ def extract(config: ExtractConfig) -> None:
         raise UserError(f"{config.output}: is there already; choose another name or --overwrite")
     if not config.source.exists():
         raise UserError(f"{config.source}: no such store or video, nor a clip")
+    check_device(config.device)
     cache = SkillCache(config.cache)
     table = _table(config, config.source, cache)
     save_table(table, config.output)
@@ -70,21 +77,30 @@ def extract(config: ExtractConfig) -> None:
 
 
 def _table(config: ExtractConfig, source: Path, cache: "SkillCache") -> "ConditionTable":
+    from conditioners.uniskill.store import RenderStore
+
+    kind = _kind(source)
+    for option, meant in _MEANT_FOR.items():
+        if getattr(config, option) and meant != kind:
+            raise UserError(f"{source}: is taken as {kind}, but --{option} is for {meant}")
+    if kind == _VIDEO:
+        return _of_video(config, source, cache)
+    extractor = _extractor(config)
+    if kind == _STORE:
+        return _of_store(config, RenderStore.open(source), extractor, cache)
+    looks, size = config.looks or ("A",), extractor.isd.config.resolution
+    with tempfile.TemporaryDirectory() as folder:
+        films = RenderConfig(Path(folder), str(source), looks=looks, variants=1, size=size)
+        return _of_store(config, render_store(films), extractor, cache)
+
+
+def _kind(source: Path) -> str:
     from conditioners.uniskill.footage import VIDEO_SUFFIXES
-    from conditioners.uniskill.store import INDEX, RenderStore
+    from conditioners.uniskill.store import INDEX
 
     if source.suffix.lower() in VIDEO_SUFFIXES:
-        return _of_video(config, source, cache)
-    if config.as_released:
-        raise UserError(f"{source}: not a video ({', '.join(VIDEO_SUFFIXES)}), so there is no --as_released of it")
-    extractor = _extractor(config)
-    if (source / INDEX).is_file():
-        return _of_store(config, RenderStore.open(source), extractor, cache)
-    with tempfile.TemporaryDirectory() as folder:
-        films = RenderConfig(
-            Path(folder), str(source), looks=config.looks, variants=1, size=extractor.isd.config.resolution
-        )
-        return _of_store(config, render_store(films), extractor, cache)
+        return _VIDEO
+    return _STORE if (source / INDEX).is_file() else _CLIPS
 
 
 def _of_store(
@@ -112,19 +128,17 @@ def _of_video(config: ExtractConfig, video: Path, cache: "SkillCache") -> "Condi
 
     _, fps = video_facts(video)
     extractor = _extractor(config, load_depth_estimator(config.depth_model, config.device))
-    return table_of_video(read_video(video), None, fps, extractor, cache)
+    # A minute of a phone's pictures as they are would not fit into memory.
+    side = None if config.as_released else extractor.isd.config.resolution
+    return table_of_video(read_video(video, side=side), None, fps, extractor, cache)
 
 
-def _extractor(config: ExtractConfig, estimator=None) -> "Extractor":
+def _extractor(config: ExtractConfig, estimator: "DepthEstimator | None" = None) -> "Extractor":
     from conditioners.uniskill.extraction import Extractor
     from conditioners.uniskill.pretrained import load_isd, weights_hash
 
     assert config.model is not None
     isd = load_isd(config.model)
-    depth = config.depth_model if estimator else "simulator"
-    weights = f"{weights_hash(isd)}, depth {depth}"
-    try:
-        isd.to(config.device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device {config.device}: cannot be used ({first_line(error)})") from None
-    return Extractor(isd, weights, config.gap, estimator, as_released=config.as_released)
+    depth_source = config.depth_model if estimator else "simulator"
+    name = weights_hash(isd)
+    return Extractor(isd.to(config.device), name, config.gap, estimator, depth_source, as_released=config.as_released)

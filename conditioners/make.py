@@ -27,7 +27,7 @@ def make_conditioner(config: ConditionConfig, library: MotionLibrary, control_hz
         return TableConditioner(label_phase(library), library, hold_steps)
     table = table_of(config, library)
     shown = load_table(Path(config.prompt)) if config.prompt else table
-    _check_width(shown, config.prompt, table)
+    _check_prompt(shown, config.prompt, table)
     values = standardised(shown.values, table.values).to(library.device)
     if shown.library_hash != library.content_hash:
         if config.kind != "table":
@@ -61,7 +61,12 @@ def table_of(config: ConditionConfig, library: MotionLibrary) -> ConditionTable:
     return table
 
 
-def _check_width(prompt: ConditionTable, path: str, table: ConditionTable) -> None:
+def _check_prompt(prompt: ConditionTable, path: str, table: ConditionTable) -> None:
+    """Raises TableError where a prompt does not mean the same as the conditions that a policy was trained with."""
     width, wanted = prompt.values.shape[2], table.values.shape[2]
     if width != wanted:
         raise TableError(f"{path}: {width} numbers a frame, but the policy's conditions have {wanted}")
+    for what in ("model", "gap"):
+        made, wanted = prompt.meta.get(what), table.meta.get(what)
+        if made and wanted and made != wanted:
+            raise TableError(f"{path}: made with {what} {made}, but the policy's conditions with {what} {wanted}")

@@ -48,7 +48,7 @@ def load_table(path: Path) -> ConditionTable:
     arrays = _FORMAT.load(path, ("values", "fps", "library_hash", "meta"))
     try:
         values = torch.from_numpy(arrays["values"].astype(np.float32))
-        fps, meta = float(arrays["fps"]), json.loads(str(arrays["meta"]))
+        fps, meta = float(arrays["fps"]), dict(json.loads(str(arrays["meta"])))
     except (ValueError, TypeError) as error:
         raise TableError(f"{path}: not a table of conditions ({error})") from None
     if values.ndim != 3 or 0 in values.shape or not torch.isfinite(values).all():

@@ -35,6 +35,8 @@ def test_a_clip_is_filmed_and_described_as_its_film_is(tmp_path: Path, capsys: p
     assert torch.equal(extracted(tmp_path / "films", tmp_path).values, table.values)
     # The film of the clip is the one that was filmed for it before.
     assert "1 films were in" in capsys.readouterr().out
+    with pytest.raises(UserError, match="is taken as a store, but --looks is for clips"):
+        extracted(tmp_path / "films", tmp_path, looks=("A",))
 
 
 def test_each_look_of_a_clip_is_a_variant(tmp_path: Path) -> None:
@@ -50,8 +52,9 @@ def test_each_look_of_a_clip_is_a_variant(tmp_path: Path) -> None:
         (ROOT / "docs", {}, "no clip in this directory"),
         (ROOT / "nothing", {}, "no such store or video, nor a clip"),
         (CLIP, {"looks": ("Z",)}, "unknown look 'Z'"),
-        (CLIP, {"as_released": True}, "not a video"),
-        (CLIP, {"device": "abacus"}, "device abacus: cannot be used"),
+        (CLIP, {"as_released": True}, "is taken as clips, but --as_released is for a video"),
+        (CLIP, {"embodiments": ("B",)}, "is taken as clips, but --embodiments is for a store"),
+        (CLIP, {"device": "abacus"}, "device abacus: there is none here"),
     ],
 )
 def test_what_cannot_be_described_is_one_line(tmp_path: Path, source: Path, options: dict, line: str) -> None:

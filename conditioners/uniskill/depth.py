@@ -106,3 +106,8 @@ def resized(images: Tensor, size: int, antialias: bool = True) -> Tensor:
 def as_images(rgb: np.ndarray) -> Tensor:
     """Pictures (N, H, W, 3) uint8 as (N, 3, H, W) in 0 .. 1."""
     return torch.from_numpy(np.array(rgb)).permute(0, 3, 1, 2).float() / 255
+
+
+def as_pixels(images: Tensor) -> np.ndarray:
+    """Pictures (N, 3, H, W) in 0 .. 1 as (N, H, W, 3) uint8."""
+    return (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from conditioners.array_file import ArrayFormat
 from conditioners.table_file import ConditionTable
-from conditioners.uniskill.depth import DepthEstimator, as_images, resized
+from conditioners.uniskill.depth import DepthEstimator, as_images, as_pixels, resized
 from conditioners.uniskill.isd import InverseDynamics
 from conditioners.uniskill.model import DEPTH_EPS
 from conditioners.uniskill.store import Rendering, RenderStore, StoreError, disparity
@@ -25,16 +25,17 @@ _CACHED = ArrayFormat("hoigym-skills-1", "file of z", UserError)
 class Extractor:
     """Makes z of pictures.
 
-    isd: in evaluation mode. weights_hash: that changes with its weights. gap: time between the pictures of a
-    pair [s]. estimator: gives depth where there is none. batch_size: frames or pairs at once. as_released: as the
-    released script does it, which feeds its depth network numbers 255 times too large, shrinks pictures without
-    smoothing and gives the last frames no z.
+    isd: in evaluation mode. model: name that changes with its weights. gap: time between the pictures of a
+    pair [s]. estimator: gives depth where there is none; depth_source: its name. batch_size: frames or pairs at
+    once. as_released: as the released script does it, which feeds its depth network numbers 255 times too large,
+    shrinks pictures without smoothing and gives the last frames no z.
     """
 
     isd: InverseDynamics
-    weights_hash: str
+    model: str
     gap: float
     estimator: DepthEstimator | None = None
+    depth_source: str = "simulator"
     batch_size: int = 64
     as_released: bool = False
 
@@ -60,7 +61,8 @@ class Extractor:
     def key(self, rgb: np.ndarray, depth: np.ndarray | None, fps: float) -> str:
         """Hash of everything that z depends on."""
         digest = hashlib.sha256()
-        facts = (_VERSION, self.weights_hash, self.gap, fps, self.as_released, rgb.shape, depth is not None)
+        made = (_VERSION, self.model, self.depth_source, self.gap, self.as_released)
+        facts = (*made, fps, rgb.shape, depth is not None)
         digest.update(repr(facts).encode())
         for array in (rgb, depth):
             if array is not None:
@@ -84,8 +86,7 @@ class Extractor:
             raise UserError("these pictures have no depth and no depth model was given")
         if self.as_released:
             return self.estimator(pictures, rescale=False).float()
-        square = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
-        return self.estimator(square).float()
+        return self.estimator(as_pixels(images)).float()
 
 
 def frame_pairs(count: int, gap: int, padded: bool) -> tuple[Tensor, Tensor]:
@@ -175,7 +176,12 @@ def per_row(z: Tensor, rows: int, stride: int) -> Tensor:
 
 
 def _facts(extractor: Extractor) -> dict[str, str]:
-    return {"kind": "uniskill", "gap": f"{extractor.gap:g}", "weights": extractor.weights_hash}
+    return {
+        "kind": "uniskill",
+        "gap": f"{extractor.gap:g}",
+        "model": extractor.model,
+        "depth": extractor.depth_source,
+    }
 
 
 def _parts(count: int, size: int) -> list[slice]:

@@ -9,6 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 
 from conditioners.uniskill.config import PairConfig
+from conditioners.uniskill.depth import as_images, as_pixels, resized
 from conditioners.uniskill.split import split
 from conditioners.uniskill.store import RenderStore, disparity
 from motions.errors import UserError, first_line
@@ -116,14 +117,22 @@ def video_facts(path: Path) -> tuple[int, float]:
         raise UserError(f"{path}: cannot be read as a video ({first_line(error)})") from None
 
 
-def read_video(path: Path, indices: Sequence[int] | None = None) -> np.ndarray:
-    """Some frames of a video, or all, (N, H, W, 3) uint8; raises UserError where it cannot be read."""
+def read_video(path: Path, indices: Sequence[int] | None = None, side: int | None = None) -> np.ndarray:
+    """Some frames of a video, or all, (N, H, W, 3) uint8; raises UserError where it cannot be read.
+
+    side: that all frames are brought to, one by one [pixels]; their own where None.
+    """
     try:
         if indices is None:
-            return np.stack(list(iio.imiter(path, plugin="FFMPEG")))
+            frames = iio.imiter(path, plugin="FFMPEG")
+            return np.stack([frame if side is None else _small(frame, side) for frame in frames])
         return np.stack([iio.imread(path, index=index, plugin="FFMPEG") for index in indices])
     except (OSError, ValueError, IndexError, RuntimeError) as error:
         raise UserError(f"{path}: cannot be read as a video ({first_line(error)})") from None
+
+
+def _small(frame: np.ndarray, side: int) -> np.ndarray:
+    return as_pixels(resized(as_images(frame[None]), side))[0]
 
 
 def in_frames(gap: tuple[float, float], fps: float) -> tuple[int, int]:

@@ -109,12 +109,19 @@ class RenderStore:
         return store
 
     def chosen(self, embodiments: Sequence[str] = (), colours: Sequence[str] = ()) -> list[Rendering]:
-        """The renderings of some embodiments and kinds of colouring; of all where none are named."""
-        return [
+        """The renderings of some embodiments and kinds of colouring; of all where none are named.
+
+        Raises StoreError where there are none.
+        """
+        found = [
             one
             for one in self.renderings
             if (not embodiments or one.embodiment in embodiments) and (not colours or one.colours in colours)
         ]
+        if not found:
+            there = ", ".join(sorted({f"{one.embodiment} in {one.colours} colours" for one in self.renderings}))
+            raise StoreError(f"{self.folder}: no film of those asked for; there is {there or 'none at all'}")
+        return found
 
     def __contains__(self, name: str) -> bool:
         return any(rendering.name == name for rendering in self.renderings)

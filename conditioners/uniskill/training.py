@@ -14,7 +14,7 @@ from conditioners.learning.fit import fit
 from conditioners.learning.learner import Batch, FitResult
 from conditioners.learning.state import load_weights
 from conditioners.uniskill.config import UniSkillConfig, Variation
-from conditioners.uniskill.depth import DepthEstimator, load_depth_estimator, resized
+from conditioners.uniskill.depth import DepthEstimator, as_pixels, load_depth_estimator, resized
 from conditioners.uniskill.footage import Footage
 from conditioners.uniskill.footage_kinds import open_footage
 from conditioners.uniskill.forward import mean_squared_change
@@ -39,7 +39,7 @@ def train(config: UniSkillConfig, run_dir: Path, resume: bool, plain: Mapping[st
     pairs = _pairs(config, held_out=False)
     held_out = _pairs(config, held_out=True)
     if not len(pairs):
-        raise UserError(f"{config.data.path}: no take is long enough for a pair {config.data.gap[0]:g} s apart")
+        raise UserError(f"{config.data.path}: no take is long enough for a pair of pictures")
     torch.manual_seed(config.fit.seed)
     model = UniSkill(config.isd, config.forward)
     if not resume:
@@ -73,7 +73,7 @@ class UniSkillLearner:
 
     def schedule(self, step: int) -> float:
         config = self._config
-        rise = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
+        rise = min(1.0, (step + 1) / max(1, config.warm_up))
         done = min(1.0, step / config.fit.steps)
         return rise * (0.5 + 0.5 * math.cos(math.pi * done)) if config.decay else rise
 
@@ -101,8 +101,7 @@ class UniSkillLearner:
         images = batch["images"].flatten(0, 1)
         if self._estimator is None:
             self._estimator = load_depth_estimator(self._config.depth_model, images.device)
-        pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        depth = resized(self._estimator(pixels).float(), self._config.isd.resolution, antialias=False)
+        depth = resized(self._estimator(as_pixels(images)).float(), self._config.isd.resolution, antialias=False)
         return depth.unflatten(0, batch["images"].shape[:2])
 
 

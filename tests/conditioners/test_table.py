@@ -141,6 +141,20 @@ def test_predicted_conditions_of_the_same_clips_go_frame_by_frame(tmp_path, libr
     assert torch.allclose(conditioner(query(10, frame))[0], wanted.clamp(-5, 5), atol=2e-3)
 
 
+@pytest.mark.parametrize("other", [{"model": "m2"}, {"gap": "1"}])
+def test_a_prompt_that_was_made_in_another_way_is_refused(tmp_path, library, other):
+    made = {"model": "m1", "gap": "0.5"}
+    save_table(ConditionTable(torch.randn(1, library.num_frames, 4), 60.0, library.content_hash, made), tmp_path / "z")
+    config = ConditionConfig(kind="table", file=str(tmp_path / "z"), prompt=str(tmp_path / "prompt"))
+    save_table(ConditionTable(torch.randn(1, 9, 4), 30.0, meta={**made, **other}), tmp_path / "prompt")
+    (what, value) = next(iter(other.items()))
+    with pytest.raises(TableError, match=f"prompt: made with {what} {value}, but the policy's conditions with {what}"):
+        make_conditioner(config, library, 60)
+    for fits in ({**made, "depth": "network"}, {}):
+        save_table(ConditionTable(torch.randn(1, 9, 4), 30.0, meta=fits), tmp_path / "prompt")
+        assert make_conditioner(config, library, 60).width == 4
+
+
 @pytest.mark.parametrize(("kind", "width"), [("label", 64), ("label_phase", 65), ("zero", 4), ("clip_mean", 4)])
 def test_every_kind_has_its_width(tmp_path, library, kind, width):
     file = ""

@@ -119,6 +119,9 @@ def test_videos_of_every_suffix_can_be_read(tmp_path: Path, suffix: str, codec: 
     path = video(tmp_path / f"a{suffix}", codec=codec)
     assert video_facts(path) == (12, 10.0)
     assert np.abs(read_video(path, (2, 7)).mean((1, 2, 3)) - [40, 140]).max() < 6
+    small = read_video(path, side=16)
+    assert (small.shape, small.dtype) == ((12, 16, 16, 3), np.uint8)
+    assert np.abs(small.mean((1, 2, 3)) - 20 * np.arange(12)).max() < 8
 
 
 def test_no_suffix_of_a_video_is_left_out_above() -> None:
@@ -142,4 +145,6 @@ def test_a_store_is_chosen_from_by_embodiment(tmp_path: Path) -> None:
     assert open_footage(config, False).pieces[0].gap == (3, 6)
     assert len(open_footage(config, False).pieces) == 4
     assert len(open_footage(config, True).pieces) == 2
-    assert len(open_footage(replace(config, embodiments=("B",)), False).pieces) == 0
+    for wrong in ({"embodiments": ("B",)}, {"colours": ("random",)}):
+        with pytest.raises(UserError, match="no film of those asked for; there is A in own colours"):
+            open_footage(replace(config, **wrong), False)

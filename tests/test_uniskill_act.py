@@ -12,7 +12,7 @@ from commands.uniskill_record import RecordConfig, followed_rows, record
 from conditioners.table_file import ConditionTable, save_table
 from conditioners.uniskill.acting import RecedingHorizon, load_policy
 from conditioners.uniskill.policy import PolicySizes, SkillPolicy
-from conditioners.uniskill.policy_config import PolicyConfig
+from conditioners.uniskill.policy_config import PolicyConfig, PolicyTraining
 from conditioners.uniskill.pretrained import PretrainedError
 from envs.make import make_task
 from motions.demo import CLIP_DIR
@@ -33,7 +33,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     z = torch.randn(2, library.num_frames, 3, generator=torch.Generator().manual_seed(0))
     save_table(ConditionTable(z, library.fps, library.content_hash), folder / "z.npz")
     files = ["--rollouts", str(folder / "rollouts.npz"), "--table", str(folder / "z.npz")]
-    fit = ["--steps", "2", "--batch_size", "4", "--fit.device", "cpu", "--run_dir", str(folder / "run")]
+    fit = [
+        "--steps",
+        "2",
+        "--batch_size",
+        "4",
+        "--warm_up",
+        "0",
+        "--fit.device",
+        "cpu",
+        "--run_dir",
+        str(folder / "run"),
+    ]
     policy(*parse_policy([*files, *fit, *TINY]))
     return folder / "run"
 
@@ -110,6 +121,17 @@ def test_a_plan_is_made_when_the_last_is_half_carried_out() -> None:
 
 def test_sizes_that_cannot_be_are_one_line() -> None:
     good = PolicyConfig()
-    for wrong in ({"executed": 16}, {"horizon": 18}, {"widths": (60,)}, {"inference_steps": 0}, {"observations": 0}):
-        with pytest.raises(UserError, match="policy."):
+    for wrong in (
+        {"executed": 16},
+        {"horizon": 18},
+        {"widths": (60,)},
+        {"inference_steps": 0},
+        {"observations": 0},
+        {"encoded": 0},
+        {"step_width": 2},
+        {"components": -1},
+    ):
+        with pytest.raises(UserError, match=r"policy\."):
             replace(good, **wrong)
+    with pytest.raises(UserError, match="learning_rate must not be negative"):
+        PolicyTraining(learning_rate=-1.0)

@@ -13,6 +13,13 @@ DEPTH_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
 DataKind = Literal["store", "videos", "bridge", "droid", "libero", "h2o", "sthsthv2", "xskill", "combined"]
 
 
+def check_learning_rate(learning_rate: float, warm_up: int) -> None:
+    """Raises UserError for a rate, or steps in which it rises, below zero."""
+    for name, value in (("learning_rate", learning_rate), ("warm_up", warm_up)):
+        if value < 0:
+            raise UserError(f"{name} must not be negative, not {value:g}")
+
+
 @dataclass(frozen=True)
 class PairConfig:
     """Where the pairs of pictures come from, and how far apart they are."""
@@ -76,3 +83,12 @@ class UniSkillConfig:
     """Image classifier's ResNet-18 weights (safetensors, or a state dict) to start the trunk from."""
     start_from: str = ""
     """Run, or published checkpoint folder, whose weights to start from."""
+
+    def __post_init__(self) -> None:
+        check_learning_rate(self.learning_rate, self.warm_up)
+        if self.weight_decay < 0:
+            raise UserError(f"weight_decay must not be negative, not {self.weight_decay:g}")
+        if not 0 <= self.jitter <= 1:
+            raise UserError(f"jitter must be 0 to 1, not {self.jitter:g}")
+        if self.isd.context_norm == "batch" and self.fit.batch_size < 2:
+            raise UserError("isd.context_norm batch needs a fit.batch_size of at least 2")

@@ -24,6 +24,15 @@ class DiffusionConfig:
     """Folder or hub id of the frozen autoencoder, Stable Diffusion 1.x as published; the model works on the pixels
     themselves where empty."""
 
+    def __post_init__(self) -> None:
+        if not self.channels or any(
+            width < 1 or width % self.norm_groups or width % self.heads for width in self.channels
+        ):
+            raise UserError(
+                "forward.diffusion.channels must be multiples of norm_groups and of heads "
+                f"({self.norm_groups}, {self.heads}), not {list(self.channels)}"
+            )
+
 
 @dataclass(frozen=True)
 class ForwardConfig:
@@ -38,6 +47,8 @@ class ForwardConfig:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
 
     def __post_init__(self) -> None:
+        if self.resolution < 8:
+            raise UserError(f"forward.resolution must be at least 8, not {self.resolution}")
         if self.channels < 8 or self.channels % 8:
             raise UserError(f"forward.channels must be a multiple of 8, not {self.channels}")
 

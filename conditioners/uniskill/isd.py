@@ -43,6 +43,9 @@ class IsdConfig:
     as it does where the forward model learns to do without it first."""
 
     def __post_init__(self) -> None:
+        for name in ("layers", "skill_dim", "context_dim"):
+            if getattr(self, name) < 1:
+                raise UserError(f"isd.{name} must be at least 1, not {getattr(self, name)}")
         for name, other in (("resolution", "patch"), ("width", "heads")):
             length, part = getattr(self, name), getattr(self, other)
             if part < 1 or length < part or length % part:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from conditioners.learning.learner import FitConfig
+from conditioners.uniskill.config import check_learning_rate
 from motions.errors import UserError
 
 
@@ -30,6 +31,11 @@ class PolicyConfig:
         halvings = 2 ** (len(self.widths) - 1)
         if not 1 <= self.executed <= self.horizon - (self.observations - 1) or self.observations < 1:
             raise UserError(f"policy.executed must be 1 to horizon - observations + 1, not {self.executed}")
+        for name, least in (("encoded", 1), ("components", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"policy.{name} must be at least {least}, not {getattr(self, name)}")
+        if self.step_width < 4 or self.step_width % 2:
+            raise UserError(f"policy.step_width must be an even number from 4 on, not {self.step_width}")
         if self.horizon % halvings:
             raise UserError(f"policy.horizon must be a multiple of {halvings} for this many widths, not {self.horizon}")
         if not self.widths or any(width < 1 or width % 8 for width in self.widths):
@@ -53,3 +59,6 @@ class PolicyTraining:
     learning_rate: float = 3e-4
     warm_up: int = 100
     """Steps in which the learning rate rises."""
+
+    def __post_init__(self) -> None:
+        check_learning_rate(self.learning_rate, self.warm_up)

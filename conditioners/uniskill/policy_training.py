@@ -85,7 +85,7 @@ class PolicyLearner:
         return torch.optim.AdamW(self.module.parameters(), self._config.learning_rate, weight_decay=1e-6)
 
     def schedule(self, step: int) -> float:
-        return min(1.0, (step + 1) / self._config.warm_up)
+        return min(1.0, (step + 1) / max(1, self._config.warm_up))
 
     def validate(self, step: int) -> Mapping[str, float | np.ndarray]:
         """Squared errors of the actions carried out, over that of the mean action: with z and with z of others."""

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from conditioners.uniskill.forward import ForwardConfig
+from conditioners.uniskill.forward import DiffusionConfig, ForwardConfig
 from conditioners.uniskill.isd import InverseDynamics, IsdConfig
 from conditioners.uniskill.trunk import in_sequence, resnet18
 from motions.errors import UserError
@@ -73,6 +73,12 @@ def test_sizes_that_cannot_be_are_one_line() -> None:
             replace(SMALL, **wrong)
     with pytest.raises(UserError, match=r"forward\.channels must be a multiple of 8, not 12"):
         ForwardConfig("regression", channels=12)
+    with pytest.raises(UserError, match=r"isd\.skill_dim must be at least 1, not 0"):
+        replace(SMALL, skill_dim=0)
+    with pytest.raises(UserError, match=r"forward\.resolution must be at least 8, not 0"):
+        ForwardConfig("regression", resolution=0)
+    with pytest.raises(UserError, match=r"multiples of norm_groups and of heads \(32, 8\), not \[40\]"):
+        DiffusionConfig(channels=(40,))
 
 
 def test_the_small_trunk_fits_the_grid() -> None:

@@ -111,6 +111,15 @@ def test_what_cannot_be_used_is_one_line(tmp_path: Path, store: Path, monkeypatc
         load_uniskill(tmp_path)
 
 
+def test_settings_that_cannot_be_are_one_line() -> None:
+    for wrong in ({"learning_rate": -1e-3}, {"warm_up": -1}, {"weight_decay": -0.1}, {"jitter": 1.5}):
+        with pytest.raises(UserError, match=next(iter(wrong))):
+            replace(TINY, **wrong)
+    over_batch = replace(TINY, isd=replace(TINY.isd, context_norm="batch"))
+    with pytest.raises(UserError, match=r"context_norm batch needs a fit\.batch_size of at least 2"):
+        replace(over_batch, fit=replace(TINY.fit, batch_size=1))
+
+
 def test_published_checkpoints_of_any_size(tmp_path: Path) -> None:
     config = IsdConfig(2, 4, 32, 8, 16, 64)
     isd = InverseDynamics(config).eval()

@@ -11,7 +11,6 @@ class LabelConditioner(SkillConditioner):
     """One-hot of the skill id, 0 .. 63: the published skill label. Another id is an error (RuntimeError)."""
 
     width = NUM_SKILLS
-    per_frame = True
 
     def __call__(self, query: ConditionQuery) -> Tensor:
         return functional.one_hot(query.skill, self.width).float()

@@ -29,7 +29,7 @@ class TextConfig:
     """Turn sentences into the vectors that a model reads."""
 
     model: Path | None = None
-    """A converted model that reads text, or its text.safetensors."""
+    """A converted model that reads text, or a .safetensors file of CLIP ViT-B/32's weights."""
     tokenizer: Path | None = None
     """Folder with CLIP's vocab.json and merges.txt."""
     output: Path | None = None

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 
 from conditioners.uva.error import UVAError
 from conditioners.uva.pretrained import TEXT_WEIGHTS, save_pretrained
-from conditioners.uva.released_policy import read_released
+from conditioners.uva.released_policy import read_released, without_counters
 from motions.readable import format_count
 
 
@@ -27,7 +27,7 @@ def convert(checkpoint: Path, output: Path) -> None:
 
 
 def text(model: Path, tokenizer: Path, output: Path, sentences: Sequence[str]) -> None:
-    """Writes the vectors of sentences."""
+    """Writes the vectors of sentences. model: a folder of `convert`, or a file of CLIP's weights."""
     from conditioners.uva.text import TextEncoder, encode_sentences, save_sentences
 
     if not sentences:
@@ -35,7 +35,8 @@ def text(model: Path, tokenizer: Path, output: Path, sentences: Sequence[str]) -
     file = model / TEXT_WEIGHTS if model.is_dir() else model
     encoder = TextEncoder()
     try:
-        encoder.text_model.load_state_dict(safetensors.torch.load_file(file))
+        weights = safetensors.torch.load_file(file)
+        encoder.text_model.load_state_dict(without_counters(weights))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise UVAError(f"{file}: holds no text model ({str(error).splitlines()[0]})") from None
     save_sentences(output, sentences, encode_sentences(sentences, encoder, tokenizer))

@@ -11,8 +11,8 @@ from conditioners.uva.policy import UVAPolicy
 from conditioners.uva.released import read_published, weights_in
 from conditioners.uva.released_config import released_config
 
-# Counters of older transformers, without a weight in them.
-_POSITION_IDS = ("text_model.text_model.embeddings.position_ids", "text_model.vision_model.embeddings.position_ids")
+# A counter that older transformers kept among CLIP's weights.
+_POSITION_IDS = "embeddings.position_ids"
 
 
 def read_released(path: Path) -> tuple[UVAPolicy, dict[str, Tensor]]:
@@ -44,13 +44,19 @@ def split_released(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "vae_model": {}, "text_model": {}, "normalizer": {}}
     for name, value in state.items():
         part, _, rest = name.partition(".")
-        if name in ("_dummy_variable", *_POSITION_IDS):
+        if name == "_dummy_variable":
             continue
         if part not in parts:
             raise UVAError(f"'{name}' is no part of a UVA policy")
         parts[part][rest] = value
     parts["vae_model"] = from_published(parts["vae_model"])
+    parts["text_model"] = without_counters(parts["text_model"])
     return {part: weights for part, weights in parts.items() if weights}
+
+
+def without_counters(clip: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """CLIP's state without what is no weight."""
+    return {name: value for name, value in clip.items() if not name.endswith(_POSITION_IDS)}
 
 
 def load_released(policy: UVAPolicy, parts: Mapping[str, Mapping[str, Tensor]], source: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from commands.uva_plan import CollectConfig, TableConfig, collect, table
+from conditioners.make import standardised
 from conditioners.plan import knots, plan_steps, plan_width, plans
 from conditioners.table_file import load_table
 from conditioners.uniskill.store import Rendering, RenderStore, StoreFacts
@@ -15,6 +16,7 @@ from conditioners.uva.error import UVAError
 from conditioners.uva.planner import Planner, load_planner
 from conditioners.uva.policy import UVAPolicy
 from conditioners.uva.pretrained import save_pretrained
+from envs.make import make_env, task_config
 from motions.demo import CLIP_DIR
 from motions.errors import UserError
 from motions.formats import load_clips
@@ -140,3 +142,26 @@ def test_a_table_holds_the_true_plans_or_those_that_a_planner_sees(
     assert "mean plan 1.0" in capsys.readouterr().out
     with pytest.raises(UserError, match="give --planner and --store"):
         table(TableConfig(CLIP_DIR, tmp_path / "half.npz", planner="somewhere"))
+
+
+@pytest.mark.slow
+def test_ball_players_are_told_what_the_planner_says(tmp_path: Path, policy: UVAPolicy):
+    save_pretrained(policy, tmp_path / "planner")
+    table(TableConfig(CLIP_DIR, tmp_path / "true.npz"))
+    trained = load_table(tmp_path / "true.npz").values
+    # This model has no eyes yet: its autoencoder makes nothing of pictures, so that its draws alone count.
+    planner, nothing = Planner(policy, seed=5), torch.zeros(2, 4, SIZE * 2, SIZE * 2, 3, dtype=torch.uint8)
+    first, second = (standardised(knots(planner.plan(nothing)), trained) for _ in range(2))
+    condition = {"kind": "uva", "file": str(tmp_path / "true.npz"), "planner": str(tmp_path / "planner")}
+    env = make_env(
+        task_config("ballplay", motion_file=str(CLIP_DIR), num_envs=2, threads=1, seed=5, condition=condition)
+    )
+    obs = env.reset(seed=0)[0]
+    told = [obs[:, -first.shape[1] :]]
+    for _ in range(16):
+        obs, _, terminated, truncated, _ = env.step(env.reference_actions())
+        assert not (terminated | truncated).any()
+        told.append(obs[:, -first.shape[1] :])
+    env.close()
+    assert all(torch.allclose(one, first, atol=1e-5) for one in told[:16])
+    assert torch.allclose(told[16], second, atol=1e-5)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from commands.app import main
 from conditioners.uva.config import InputsConfig
@@ -120,6 +121,37 @@ def test_sentences_need_a_tokenizer(tmp_path: Path):
     (tmp_path / "vocab.json").write_text("{")
     with pytest.raises(UVAError, match="its tokenizer cannot be read"):
         encode_sentences(["a"], encoder, tmp_path)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.slow
+def test_sentences_are_read_by_clip_as_its_authors_file_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    transformers = pytest.importorskip("transformers")
+    from conditioners.uva import text
+
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    shape = transformers.CLIPConfig(
+        text_config={**small, "vocab_size": 4, "eos_token_id": 3},
+        vision_config={**small, "image_size": 32},
+        projection_dim=512,
+    )
+    monkeypatch.setattr(text, "CLIPConfig", lambda: shape)
+    weights = {name: value.contiguous() for name, value in transformers.CLIPModel(shape).state_dict().items()}
+    counters = {f"{part}_model.embeddings.position_ids": torch.arange(5)[None] for part in ("text", "vision")}
+    save_file(weights | counters, tmp_path / "model.safetensors")
+    pieces = ["a</w>", "b</w>", "<|startoftext|>", "<|endoftext|>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({piece: place for place, piece in enumerate(pieces)}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    command = ["uva", "text", str(tmp_path / "model.safetensors"), str(tmp_path), str(tmp_path / "s.safetensors")]
+    assert main([*command, "--sentences", "[a, b]"]) == 0
+    found = text.load_sentences(tmp_path / "s.safetensors")
+    assert set(found) == {"a", "b"}
+    assert found["a"].shape == (512,)
+    assert not torch.equal(found["a"], found["b"])
+    save_file({"other": torch.zeros(1)}, tmp_path / "model.safetensors")
+    assert main([*command, "--sentences", "[a]"]) == 2
+    assert "holds no text model" in capsys.readouterr().err
 
 
 def test_latency_is_printed_side_by_side(capsys: pytest.CaptureFixture[str]):

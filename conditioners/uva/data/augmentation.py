@@ -7,12 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 _BLUR_SIZE = 5
-_GREY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a clip. The defaults are those published for PushT; no jitter."""
+    """What may happen to a clip. The defaults are those published for PushT."""
 
     crop: float = 0.95
     """Side that is left by a random crop, as a share; then resized back. 1: never."""
@@ -20,8 +19,6 @@ class Augmentation:
     blur: tuple[float, float] = (0.1, 2.0)
     """Width of a Gaussian blur of 5 x 5 pixels [pixels]."""
     blur_chance: float = 0.5
-    jitter: float = 0.0
-    """Largest relative change of brightness, contrast and saturation (published for LIBERO: 0.2)."""
 
 
 def augment(clip: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
@@ -38,12 +35,6 @@ def augment(clip: Tensor, options: Augmentation, generator: torch.Generator) -> 
         clip = functional.interpolate(part, (height, width), mode="bilinear", align_corners=False)
     if options.blur_chance and uniform(0, 1) < options.blur_chance:
         clip = _blurred(clip, uniform(*options.blur))
-    if options.jitter:
-        brightness, contrast, saturation = (uniform(1 - options.jitter, 1 + options.jitter) for _ in range(3))
-        clip = clip * brightness
-        grey = (clip * clip.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
-        clip = torch.lerp(grey, clip, saturation)
-        clip = torch.lerp(grey.mean((-3, -2, -1), keepdim=True), clip, contrast)
     return clip.clamp(0, 1)
 
 

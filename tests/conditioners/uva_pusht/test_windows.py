@@ -90,8 +90,8 @@ def test_augmented_draws_depend_on_their_seed_alone(buffer: ReplayBuffer):
     assert not torch.equal(first, samples[3]["image"])
 
 
-@pytest.mark.parametrize("options", [Augmentation(), Augmentation(jitter=0.2, crop=1.0, blur_chance=0.0)])
-def test_all_frames_of_a_clip_change_alike(options: Augmentation):
+def test_all_frames_of_a_clip_change_alike():
+    options = Augmentation(crop_chance=1.0, blur_chance=1.0)
     frame = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     for seed in range(4):
         changed = augment(frame.repeat(3, 1, 1, 1), options, torch.Generator().manual_seed(seed))

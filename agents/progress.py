@@ -101,12 +101,13 @@ class ProgressLines:
     Args:
         config: Limits of the run, for the time left.
         start_epoch: Epochs done before this session.
+        begin: `time.monotonic()` from which `max_minutes` counts.
     """
 
-    def __init__(self, config: AgentConfig, start_epoch: int) -> None:
+    def __init__(self, config: AgentConfig, start_epoch: int, begin: float) -> None:
         self._config = config
         self._start_epoch = start_epoch
-        self._begin = time.monotonic()
+        self._begin, self._first_epoch = begin, time.monotonic()
         self._last = -math.inf
 
     def show(self, report: EpochReport, *, final: bool = False) -> None:
@@ -117,15 +118,15 @@ class ProgressLines:
             self._last = now
 
     def _seconds_left(self, report: EpochReport, now: float) -> float:
-        config, elapsed = self._config, now - self._begin
+        config = self._config
         done = report.epoch - self._start_epoch
         epochs_left = config.max_epochs - report.epoch
         if config.max_samples:
             per_epoch = report.samples / report.epoch
             epochs_left = min(epochs_left, math.ceil((config.max_samples - report.samples) / per_epoch))
-        left = max(0, epochs_left) * elapsed / max(1, done)
+        left = max(0, epochs_left) * (now - self._first_epoch) / max(1, done)
         if config.max_minutes:
-            left = min(left, max(0.0, 60.0 * config.max_minutes - elapsed))
+            left = min(left, max(0.0, self._begin + 60.0 * config.max_minutes - now))
         return left
 
 

@@ -60,7 +60,8 @@ class Incidents(Protocol):
 
 
 class Session:
-    """Runs epochs until a limit or a signal, and saves. Of several processes only the first writes and prints.
+    """Runs epochs until a limit or a signal, and saves. Of several processes only the first writes and prints, but
+    for worlds that diverged: every one has its own.
 
     Args:
         run_dir: Folder of the run.
@@ -69,6 +70,7 @@ class Session:
         task: Name of the task, kept with the policy.
         summaries: Where curves go; None in processes that write nothing.
         stop: Says whether a signal came.
+        begin: `time.monotonic()` when this session began.
         earlier_seconds: Wall time of earlier sessions.
         measure: Called at every checkpoint, as in `train`.
         incidents: Where diverged worlds can be had from.
@@ -83,6 +85,7 @@ class Session:
         task: str,
         summaries: Summaries | None,
         stop: StopSignal,
+        begin: float,
         earlier_seconds: float,
         measure: Callable[[Policy], Mapping[str, float]] | None,
         incidents: Incidents | None,
@@ -91,11 +94,10 @@ class Session:
         self.config, self.ranks = agent.settings, agent.ranks
         self.summaries, self.stop = summaries, stop
         self.measure, self.incidents = measure, incidents
-        self.lines = ProgressLines(self.config, agent.epoch_num)
+        self.lines = ProgressLines(self.config, agent.epoch_num, begin)
         self.counter = EventCounter(env, self.ranks)
         self.diverged = 0
-        self.begin = time.monotonic()
-        self.earlier_seconds = earlier_seconds
+        self.begin, self.earlier_seconds = begin, earlier_seconds
 
     def check_unfinished(self) -> None:
         """Raises UserError where nothing is left to do."""
@@ -143,8 +145,10 @@ class Session:
         )
 
     def _keep_incidents(self) -> None:
-        if self.incidents and self.ranks.first:
-            for path in self.incidents.save(self.run_dir / INCIDENTS, f"epoch_{self.agent.epoch_num:06d}"):
+        if self.incidents:
+            name = f"epoch_{self.agent.epoch_num:06d}"
+            name += "" if self.ranks.first else f"_process_{self.ranks.number}"
+            for path in self.incidents.save(self.run_dir / INCIDENTS, name):
                 print(f"note: a world diverged; its last frames are {path}", flush=True)
 
     def _save(self, report: EpochReport) -> Path:

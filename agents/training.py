@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -41,6 +42,7 @@ def train(
     measure: Callable[[Policy], Mapping[str, float]] | None = None,
     incidents: Incidents | None = None,
     ranks: Ranks = ALONE,
+    begin: float | None = None,
 ) -> TrainingResult:
     """Train until a limit of the configuration, SIGINT or SIGTERM; each ends with a checkpoint.
 
@@ -63,11 +65,13 @@ def train(
         ranks: The processes that train this run together, each in an environment of its own: one update on
             the samples of all. The first one's environment alone is stored; the others start anew when the
             run is resumed, so they may be more or fewer then.
+        begin: `time.monotonic()` from which `max_minutes` counts, where much was prepared before this call.
 
     Raises:
         UserError: the folder already holds a run, or has nothing to resume, or does not fit.
         TrainingDiverged: a loss became NaN; the last good checkpoint stays.
     """
+    begin = time.monotonic() if begin is None else begin
     checkpoints = _check_folder(run_dir, resume, ranks)
     with torch_threads(config.threads), StopSignal("epoch") as stop:
         _seed_everything(ranks.seed(config.seed))
@@ -93,6 +97,7 @@ def train(
                 task=task,
                 summaries=summaries,
                 stop=stop,
+                begin=begin,
                 earlier_seconds=wall_seconds,
                 measure=measure,
                 incidents=incidents,

@@ -59,6 +59,7 @@ def _resumed(given: dict[str, Any]) -> list[Layer]:
 
 
 def _train(config: TrainConfig, options: dict[str, Any]) -> None:
+    begin = time.monotonic()
     from agents.ranks import join_ranks
     from agents.training import train
     from commands.warm_start import warm_start
@@ -87,6 +88,7 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
             measure=measure,
             incidents=env.keep_last_frames(config.guard_frames) if config.guard_frames else None,
             ranks=ranks,
+            begin=begin,
         )
     if not ranks.first:
         return

@@ -86,7 +86,7 @@ def test_numbers_for_people() -> None:
 def test_lines_keep_their_distance(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("agents.progress.time.monotonic", lambda: now[0])
-    lines = ProgressLines(quick(max_epochs=100, progress_seconds=5.0), start_epoch=20)
+    lines = ProgressLines(quick(max_epochs=100, progress_seconds=5.0), start_epoch=20, begin=0.0)
     for epoch in range(21, 31):
         now[0] += 2.0
         lines.show(make_report(epoch=epoch), final=epoch == 30)
@@ -97,14 +97,14 @@ def test_lines_keep_their_distance(capsys: pytest.CaptureFixture[str], monkeypat
 
 @pytest.mark.parametrize(
     ("limit", "left"),
-    [({}, 90 * 2.0), ({"max_samples": 2000}, 10 * 2.0), ({"max_minutes": 1.0}, 60.0 - 20.0)],
+    [({}, 90 * 2.0), ({"max_samples": 2000}, 10 * 2.0), ({"max_minutes": 1.0}, 60.0 - 30.0 - 20.0)],
 )
 def test_time_left_follows_the_nearest_limit(
     limit: dict[str, float], left: float, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
     monkeypatch.setattr("agents.progress.time.monotonic", lambda: now[0])
-    lines = ProgressLines(quick(max_epochs=100, **limit), start_epoch=0)
+    lines = ProgressLines(quick(max_epochs=100, **limit), start_epoch=0, begin=-30.0)
     now[0] = 20.0
     lines.show(make_report(epoch=10, samples=1000))
     assert capsys.readouterr().out.rstrip().endswith(f"left {format_seconds(left)}")

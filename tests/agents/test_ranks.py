@@ -37,9 +37,10 @@ class Moments:
 
 
 def session(epochs, resume):
-    warmed, env = [], Counting(8)
+    warmed, env, kept = [], Counting(8), Kept()
     config = quick(max_epochs=epochs, save_every=2, schedule="adaptive", kl_per_action=0.005)
-    result = train(run, env, config, task="toy", ranks=ranks, resume=resume, warm_start=warmed.append)
+    result = train(run, env, config, task="toy", ranks=ranks, resume=resume, warm_start=warmed.append,
+                   incidents=kept)
     agent = agents[-1]
     return {
         "model": {name: value.tolist() for name, value in agent.model.state_dict().items()},
@@ -55,16 +56,30 @@ def session(epochs, resume):
         "reward": result.mean_reward,
         "points": env.point.tolist(),
         "warmed": len(warmed),
+        "kept": kept.names,
     }
 
 
 class Counting(ToyEnv):
-    # One event a step in the first process, ten in the second.
+    # One event a step in the first process, ten in the second, where a world diverges at once.
     counters = {"full_contacts": torch.tensor(0)}
+    fresh = True
 
     def step(self, actions, /):
         self.counters["full_contacts"] += 10 ** ranks.number
-        return super().step(actions)
+        *result, info = super().step(actions)
+        info["diverged"] = torch.zeros(8, dtype=torch.bool)
+        info["diverged"][0], self.fresh = self.fresh and not ranks.first, False
+        return *result, info
+
+
+class Kept:
+    def __init__(self):
+        self.names = []
+
+    def save(self, folder, name):
+        self.names.append(name)
+        return []
 
 
 folder = Path(sys.argv[1])
@@ -105,6 +120,9 @@ def test_two_processes_train_one_policy_and_go_on(tmp_path: Path) -> None:
     assert (first["resumed"]["samples"], first["resumed"]["epoch"]) == (6 * 16 * 8 * 2, 6)
     assert (first["new"]["warmed"], second["new"]["warmed"], first["resumed"]["warmed"]) == (1, 0, 0)
     assert first["new"]["model"] != first["resumed"]["model"]
+    # Each process has diverged worlds of its own to keep.
+    assert first["new"]["kept"] + first["resumed"]["kept"] == ["epoch_000001", "epoch_000005"]
+    assert second["new"]["kept"] + second["resumed"]["kept"] == ["epoch_000001_process_1", "epoch_000005_process_1"]
 
     assert out.count("epoch 4/4") == out.count("epoch 6/6") == 1
     for epochs, line in {4: "epoch 4/4", 2: "epoch 6/6"}.items():  # of a session

@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,13 @@ def test_time_limit_ends_with_a_checkpoint(tmp_path: Path) -> None:
     assert (result.reason, result.epoch) == ("time is up", 1)
     assert result.checkpoint.name == "epoch_000001"
     assert run(tmp_path / "run", quick(max_minutes=1e-4), resume=True).epoch == 2
+
+
+def test_time_limit_counts_what_was_done_before_the_first_epoch(tmp_path: Path) -> None:
+    begin = time.monotonic() - 3600.0
+    result = run(tmp_path / "run", quick(max_minutes=60.0), begin=begin)
+    assert (result.reason, result.epoch) == ("time is up", 1)
+    assert load_checkpoint(result.checkpoint).state["wall_seconds"] > 3600.0
 
 
 def test_sample_limit(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ class UniSkillConfig:
     trunk_weights: str = ""
     """Image classifier's ResNet-18 weights (safetensors, or a state dict) to start the trunk from."""
     start_from: str = ""
-    """Run, or published checkpoint folder, whose weights to start from."""
+    """Run, or published checkpoint (folder or hub id), whose weights to start from; one that has the forward model's
+    network alone, as InstructPix2Pix, starts that."""
 
     def __post_init__(self) -> None:
         check_learning_rate(self.learning_rate, self.warm_up)

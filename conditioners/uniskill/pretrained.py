@@ -1,9 +1,11 @@
 """Trained models from disk or from the hub: our own runs, and the published layout.
 
-Published: `idm.pth` (a plain state dict) and `unet/` (diffusers), or a folder checkpoint-STEP of them.
+Published: `idm.pth` (a plain state dict) and `unet/` (diffusers), or a folder checkpoint-STEP of them. InstructPix2Pix,
+from which the published training starts, has `unet/` alone.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +24,7 @@ from motions.checkpoint import load_latest
 from motions.errors import UserError, first_line
 from motions.run_config import CONFIG_FILE
 
-WEIGHT_NAMES = ("idm.safetensors", "idm.pth")
+WEIGHT_NAMES, UNET = ("idm.safetensors", "idm.pth"), "unet"
 Config = TypeVar("Config")
 
 
@@ -98,12 +100,38 @@ def find_weights(source: str) -> Path:
     path = Path(source)
     if path.is_file():
         return path
-    folder = path if path.is_dir() else _download(source)
-    for place in (folder, *sorted(folder.glob("checkpoint-*"), key=_step, reverse=True)):
-        for name in WEIGHT_NAMES:
-            if (place / name).is_file():
-                return place / name
+    for place in _places(source, WEIGHT_NAMES):
+        if file := _isd_file(place):
+            return file
     raise PretrainedError(f"{source}: none of {', '.join(WEIGHT_NAMES)} there or in a checkpoint-* folder of it")
+
+
+def find_start(source: str) -> tuple[Path | None, Path | None]:
+    """File of inverse-model weights and folder of the forward model's network, either of which may be missing, of a
+    file, a folder (the newest checkpoint) or a hub id; raises PretrainedError where both are.
+    """
+    path = Path(source)
+    for place in [path.parent] if path.is_file() else _places(source, (*WEIGHT_NAMES, f"{UNET}/*")):
+        file = path if path.is_file() else _isd_file(place)
+        unet = place / UNET if (place / UNET).is_dir() else None
+        if file or unet:
+            return file, unet
+    raise PretrainedError(
+        f"{source}: none of {', '.join(WEIGHT_NAMES)}, {UNET} there or in a checkpoint-* folder of it"
+    )
+
+
+def read_unet(folder: Path) -> dict[str, Tensor]:
+    """A state dict of a folder of diffusers, in one file or several; raises PretrainedError."""
+    # What has a dot before its suffix is a variant, such as one in half precision.
+    whole = [path for path in folder.iterdir() if "." not in path.stem]
+    found = [sorted(path for path in whole if path.suffix == suffix) for suffix in (".safetensors", ".bin")]
+    weights: dict[str, Tensor] = {}
+    for path in found[0] or found[1]:
+        weights |= read_weights(path)
+    if not weights:
+        raise PretrainedError(f"{folder}: no weights there")
+    return weights
 
 
 def weights_hash(isd: InverseDynamics) -> str:
@@ -129,15 +157,24 @@ def _sizes(weights: dict[str, Tensor], heads: int) -> IsdConfig:
     )
 
 
-def _download(source: str) -> Path:
+def _places(source: str, wanted: Sequence[str]) -> list[Path]:
+    """A folder and the checkpoints in it, newest first; wanted: names in it that are fetched where it is a hub id."""
+    folder = Path(source) if Path(source).is_dir() else _download(source, [f"*{name}" for name in wanted])
+    return [folder, *sorted(folder.glob("checkpoint-*"), key=_step, reverse=True)]
+
+
+def _isd_file(place: Path) -> Path | None:
+    return next((place / name for name in WEIGHT_NAMES if (place / name).is_file()), None)
+
+
+def _download(source: str, patterns: list[str]) -> Path:
     """A repository of the hub, or what of it was fetched before."""
     if source.count("/") != 1 or source.startswith((".", "/")):
         raise PretrainedError(f"{source}: no such file or folder, and no hub id (owner/name)")
     try:
         from huggingface_hub import snapshot_download
 
-        wanted = ["*idm.pth", "*idm.safetensors", "*unet/*"]
-        return Path(snapshot_download(source, allow_patterns=wanted))
+        return Path(snapshot_download(source, allow_patterns=patterns))
     except ImportError:
         raise PretrainedError(f"{source}: a hub id needs huggingface_hub: pip install hoigym[uniskill]") from None
     except Exception as error:  # the hub's client raises its own kinds and those of its transport

@@ -20,7 +20,7 @@ from conditioners.uniskill.footage_kinds import open_footage
 from conditioners.uniskill.forward import mean_squared_change
 from conditioners.uniskill.model import UniSkill
 from conditioners.uniskill.pairs import FramePairs, fixed_batch, jitter, shuffled
-from conditioners.uniskill.pretrained import find_weights, load_uniskill, read_weights
+from conditioners.uniskill.pretrained import UNET, find_start, load_uniskill, read_unet, read_weights
 from conditioners.uniskill.trunk import in_sequence
 from motions.errors import UserError
 from motions.run_config import CONFIG_FILE
@@ -131,19 +131,10 @@ def _start_weights(model: UniSkill, config: UniSkillConfig) -> None:
         earlier = load_uniskill(Path(config.start_from)).state_dict()
         load_weights(model, earlier, config.start_from)
         return
-    file = find_weights(config.start_from)
-    load_weights(model.isd, read_weights(file), str(file))
-    unet = file.parent / "unet"
-    if unet.is_dir() and config.forward.kind == "diffusion":
-        _load_unet(model, unet)
-
-
-def _load_unet(model: UniSkill, folder: Path) -> None:
-    """Weights of a diffusers folder into the diffusion forward model."""
-    found = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
-    if not found:
-        raise UserError(f"{folder}: no weights there")
-    weights: dict[str, Tensor] = {}
-    for path in found:
-        weights |= read_weights(path)
-    load_weights(model.forward_model.get_submodule("unet"), weights, str(folder))
+    file, unet = find_start(config.start_from)
+    if file:
+        load_weights(model.isd, read_weights(file), str(file))
+    if unet and config.forward.kind == "diffusion":
+        load_weights(model.forward_model.get_submodule(UNET), read_unet(unet), str(unet))
+    elif not file:
+        raise UserError(f"{unet}: of a diffusion forward model, which forward.kind {config.forward.kind} is not")

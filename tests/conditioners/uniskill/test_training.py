@@ -11,8 +11,10 @@ from conditioners.learning.learner import FitConfig
 from conditioners.uniskill.config import PairConfig, UniSkillConfig
 from conditioners.uniskill.forward import DiffusionConfig, ForwardConfig
 from conditioners.uniskill.isd import InverseDynamics, IsdConfig
+from conditioners.uniskill.model import UniSkill
 from conditioners.uniskill.pretrained import (
     PretrainedError,
+    find_start,
     find_weights,
     load_isd,
     load_uniskill,
@@ -92,6 +94,52 @@ def test_start_from_another_run(tmp_path: Path, store: Path) -> None:
     train(other, tmp_path / "second", False, plain(other))
     weights = [load_uniskill(tmp_path / name).isd.skill_proj.weight for name in ("first", "second")]
     assert torch.equal(*weights)
+
+
+def test_start_from_published_networks(tmp_path: Path, store: Path) -> None:
+    diffusion = DiffusionConfig(channels=(8,), layers_per_block=1, heads=2, norm_groups=4, attention_levels=0)
+    forward = ForwardConfig("diffusion", 8, diffusion=diffusion)
+    fit = replace(TINY.fit, steps=1, validate_every=0)
+    config = replace(TINY, data=replace(TINY.data, path=str(store)), learning_rate=0.0, forward=forward, fit=fit)
+    torch.manual_seed(5)
+    published = UniSkill(config.isd, forward)
+    unet = published.forward_model.get_submodule("unet").state_dict()
+    folder = tmp_path / "pix2pix" / "unet"
+    folder.mkdir(parents=True)
+    halves = [dict(list(unet.items())[part::2]) for part in (0, 1)]
+    for part, half in enumerate(halves):
+        safetensors.torch.save_file(half, folder / f"diffusion_pytorch_model-{part}-of-1.safetensors")
+    # Variants and other formats of the same are not read.
+    for name in ("diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.bin"):
+        (folder / name).write_bytes(b"junk")
+
+    def started(run: str) -> UniSkill:
+        chosen = replace(config, start_from=str(tmp_path / "pix2pix"))
+        train(chosen, tmp_path / run, False, plain(chosen))
+        return load_uniskill(tmp_path / run)
+
+    alone = started("alone")
+    assert torch.equal(alone.forward_model.get_submodule("unet").state_dict()["conv_in.weight"], unet["conv_in.weight"])
+    assert not torch.equal(alone.isd.proj.weight, published.isd.proj.weight)
+    safetensors.torch.save_file(published.isd.state_dict(), tmp_path / "pix2pix" / "idm.safetensors")
+    assert torch.equal(started("both").isd.proj.weight, published.isd.proj.weight)
+    (tmp_path / "pix2pix" / "idm.safetensors").unlink()
+    regression = replace(config, forward=TINY.forward, start_from=str(tmp_path / "pix2pix"))
+    with pytest.raises(UserError, match=r"unet: of a diffusion forward model, which forward\.kind regression is not"):
+        train(regression, tmp_path / "none", False, plain(regression))
+
+
+def test_what_is_fetched_from_the_hub_is_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def fetch(source: str, allow_patterns: list[str]) -> str:
+        asked.append(allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    (tmp_path / "idm.pth").touch()
+    assert find_weights("some/model") == find_start("some/model")[0] == tmp_path / "idm.pth"
+    assert asked == [["*idm.safetensors", "*idm.pth"], ["*idm.safetensors", "*idm.pth", "*unet/*"]]
 
 
 def test_what_cannot_be_used_is_one_line(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

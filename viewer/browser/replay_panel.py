@@ -58,9 +58,7 @@ class ReplayPanel:
     def begin(self, setup: Setup) -> None:
         session = self._session
         self._slider.max = max(session.length - 1, 1)
-        self._clip.show(self._names[session.clip])
         self._companions.options = [_NONE, *(self._names[clip] for clip in session.companions)]
-        self._beside.show(_NONE if session.beside is None else self._names[session.beside])
 
     def note(self, moments: Sequence[Moment]) -> None:
         self._moment = moments[0]
@@ -74,11 +72,13 @@ class ReplayPanel:
         lanes = contact_lanes(session.contacts(session.clip))
         self._strip.content = strips_html(lanes, session.length, session.frame + 0.5)
         self._frame.show(session.frame)
+        self._clip.show(self._names[session.clip])
+        self._beside.show(_NONE if session.beside is None else self._names[session.beside])
         if session.has_graph:
             self._list_links()
 
     def _mirror(self, control: Any, choose: Callable[[Any], None]) -> Mirror:
-        return Mirror(self._session.controls, control, choose)
+        return Mirror(self._server, self._session.controls, control, choose)
 
     def _put_beside(self, name: str) -> None:
         self._session.put_beside(None if name == _NONE else self._names.index(name))

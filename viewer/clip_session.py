@@ -93,8 +93,8 @@ class ClipSession:
         """What keys and buttons can ask for."""
         listed = [
             Action("play / pause", self.toggle, "space"),
-            Action("step back", functools.partial(self.step, -1), "arrowleft"),
-            Action("step forward", functools.partial(self.step, 1), "arrowright"),
+            Action("step back", functools.partial(self.step, -1), "arrowleft", held=True),
+            Action("step forward", functools.partial(self.step, 1), "arrowright", held=True),
             Action("next clip", functools.partial(self.next_clip, 1), "n", enabled=len(self.clips) > 1),
             Action("previous clip", functools.partial(self.next_clip, -1), "p", enabled=len(self.clips) > 1),
         ]

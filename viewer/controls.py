@@ -13,7 +13,7 @@ class Action:
     """One thing that can be asked for: a button in a browser, a key in any window.
 
     key: "w", "0", "space" or "arrowleft" ...; None has a button only. enabled: whether it can be done here.
-    skill: the skill id that it asks for, where it does.
+    skill: the skill id that it asks for, where it does. held: whether it is done again and again while its key is down.
     """
 
     label: str
@@ -21,6 +21,7 @@ class Action:
     key: str | None = None
     enabled: bool = True
     skill: int | None = None
+    held: bool = False
 
 
 class Controls:

@@ -63,7 +63,7 @@ class LiveRollout:
         ]
         rest = [
             Action("pause / go on", self.toggle, "space"),
-            Action("single step", self.single_step, "n"),
+            Action("single step", self.single_step, "n", held=True),
             Action("reset", self.reset, "backspace"),
             Action("push", self.push, "p"),
         ]

@@ -98,6 +98,26 @@ def press(browser: Any, key: str, seconds: float = 0.0) -> None:
     ActionChains(browser).key_down(key).pause(seconds).key_up(key).perform()
 
 
+def hold(browser: Any, key: str, code: int, times: int) -> None:
+    """Holds a key, of this name and code in a browser, until the keyboard has repeated it so many times."""
+    event = {"key": key, "windowsVirtualKeyCode": code}
+    browser.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "rawKeyDown", **event})
+    for _ in range(times):
+        browser.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "rawKeyDown", "autoRepeat": True, **event})
+    browser.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyUp", **event})
+
+
+def tick(browser: Any, label: str) -> None:
+    """Clicks a checkbox with the mouse, which gives it the focus."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    box = _field(browser, label)
+    ticked = box.is_selected()
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
+    ActionChains(browser).move_to_element(box).click().perform()
+    until(lambda: box.is_selected() != ticked)
+
+
 def click(browser: Any, label: str) -> None:
     """Clicks the button on which label stands, once there is exactly one."""
     script = """

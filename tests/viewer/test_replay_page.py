@@ -7,7 +7,7 @@ import pytest
 
 from motions.clip import Clip
 from motions.graph_build import build_graph, published_settings
-from tests.viewer.tabs import LeavingViewer, choose, click, page, press, slide, text, until, value
+from tests.viewer.tabs import LeavingViewer, choose, click, hold, page, press, slide, text, tick, until, value
 from viewer.browser.replay_panel import ReplayPanel
 from viewer.clip_session import ClipSession
 from viewer.controls import Controls
@@ -75,6 +75,32 @@ def test_clips_are_chosen_and_put_beside_each_other(browser: Any, session: ClipS
     until(lambda: session.speed == 0.25)
     press(browser, "n")
     until(lambda: (session.clip, session.beside) == (3, None))
+
+
+def test_keys_work_after_a_checkbox_was_clicked(browser: Any, session: ClipSession, viewer: LeavingViewer):
+    clip = session.clip
+    tick(browser, "paths of body and ball")
+    press(browser, "n")
+    until(lambda: session.clip == (clip + 1) % len(session.clips))
+    tick(browser, "paths of body and ball")
+
+
+def test_a_key_that_is_held_asks_once(
+    browser: Any, session: ClipSession, viewer: LeavingViewer, monkeypatch: pytest.MonkeyPatch
+):
+    asked = []
+    monkeypatch.setattr(session, "choose", asked.append)
+    hold(browser, "n", 78, times=3)
+    hold(browser, "p", 80, times=3)
+    until(lambda: len(asked) > 1)
+    assert asked[:2] == [(session.clip + 1) % len(session.clips), (session.clip - 1) % len(session.clips)]
+
+
+def test_a_key_that_steps_goes_on_while_it_is_held(browser: Any, session: ClipSession, viewer: LeavingViewer):
+    session.controls.ask(lambda: session.look_at_frame(0))
+    until(lambda: value(browser, "frame") == "0")
+    hold(browser, "ArrowRight", 39, times=3)
+    until(lambda: session.frame == 4)
 
 
 def test_a_link_of_the_graph_is_looked_at_and_followed(browser: Any, session: ClipSession, viewer: LeavingViewer):

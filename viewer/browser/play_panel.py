@@ -26,7 +26,8 @@ class PlayPanel:
 
     def __init__(self, server: viser.ViserServer, rollout: LiveRollout):
         self._server, self._rollout = server, rollout
-        self._moment: Moment | None = None
+        self._moments: Sequence[Moment] = ()
+        self._read = 0  # the figure that the past is of
         self._past: deque[tuple[bool, bool, int]] = deque()  # label, touch, skill
         self._refreshes = 0
         actions = rollout.actions
@@ -53,7 +54,7 @@ class PlayPanel:
     def followed(self) -> Sequence[int]:
         if not self._follow.value:
             return ()
-        return range(self._rollout.figures) if self._all.value else (self._figure.value - 1,)
+        return range(self._rollout.figures) if self._all.value else (self._chosen,)
 
     def begin(self, setup: Setup) -> None:
         steps = round(_SECONDS / setup.dt)
@@ -62,22 +63,33 @@ class PlayPanel:
             self._rewards = LivePlot(self._server, "reward terms", steps)
 
     def note(self, moments: Sequence[Moment]) -> None:
-        moment = moments[min(self._figure.value, len(moments)) - 1]
-        self._moment = moment
+        assert self._rewards is not None, "begin comes before note"
+        self._moments = moments
+        figure = self._chosen
+        if figure != self._read:
+            self._read = figure
+            self._past.clear()
+            self._rewards.clear()
+        moment = moments[figure]
         self._past.append((moment.label, moment.touch, moment.skill_id))
-        if self._rewards is not None and moment.reward is not None:
+        if moment.reward is not None:
             self._rewards.add(moment.time, {"reward": moment.reward, **moment.reward_terms})
 
     def refresh(self, pacer: Pacer) -> None:
-        if self._moment is None:
+        if not self._moments:
             return
-        self._head.content = head_html(self._moment, f"{_numbers(self._moment)}, {self._state(pacer)}")
+        moment = self._moments[self._chosen]
+        self._head.content = head_html(moment, f"{_numbers(moment)}, {self._state(pacer)}")
         self._strips.content = self._past_html()
         for skill, button in self._skills.items():
-            button.color = "green" if skill == self._moment.skill_id else None
+            button.color = "green" if skill == moment.skill_id else None
         self._refreshes += 1
         if self._rewards is not None and self._refreshes % _PLOT_EVERY == 0:
             self._rewards.refresh()
+
+    @property
+    def _chosen(self) -> int:
+        return self._figure.value - 1
 
     def _past_html(self) -> str:
         """The last seconds; now is at the right end."""

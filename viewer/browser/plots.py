@@ -38,6 +38,12 @@ class LivePlot:
         for name, value in values.items():
             self._values[name].append(value)
 
+    def clear(self) -> None:
+        """Begins anew."""
+        self._times.clear()
+        for values in self._values.values():
+            values.clear()
+
     def refresh(self) -> None:
         """Sends the curves."""
         if len(self._times) < 2:

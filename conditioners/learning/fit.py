@@ -36,6 +36,7 @@ except ImportError:
     raise UserError("this training needs accelerate: pip install hoigym[uniskill]") from None
 
 FINISHED = "finished"
+_KEPT = ("batch_size", "seed")  # decide which samples a step sees
 
 
 class LearningError(UserError):
@@ -117,6 +118,10 @@ class _Session:
         checkpoint, complaints = load_latest(self.run_dir)
         for complaint in complaints if self.accelerator.is_main_process else []:
             print(f"warning: {complaint}; using {checkpoint.path.name}", flush=True)
+        for name in _KEPT:
+            made, wanted = checkpoint.state.get(name), getattr(self.config, name)
+            if made not in (None, wanted):
+                raise LearningError(f"{self.run_dir} was begun with {name} {made}; a resumed run cannot change it")
         self.step = restore(checkpoint, self.learner.module, self.optimizer, self.averaged)
         self.earlier_seconds = float(checkpoint.state["wall_seconds"])
         restore_scaler(self.accelerator.scaler, checkpoint.state)
@@ -200,7 +205,7 @@ class _Session:
         if report:
             report.flush()
             facts = {"wall_seconds": self.earlier_seconds + time.monotonic() - self.begin}
-            facts |= scaler_facts(self.accelerator.scaler)
+            facts |= {name: getattr(self.config, name) for name in _KEPT} | scaler_facts(self.accelerator.scaler)
             tensors = collect_tensors(self.learner.module, self.optimizer, self.averaged)
             if not all(bool(torch.isfinite(value).all()) for name, value in tensors.items() if name[0] == "m"):
                 self._give_up({"weight": math.nan})

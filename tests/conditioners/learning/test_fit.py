@@ -95,6 +95,10 @@ def test_folders_and_wishes_must_agree(tmp_path: Path, whole: Path) -> None:
         fit(other, ToyData(), whole, replace(QUICK, steps=20), resume=True)
     with pytest.raises(CheckpointError, match=r"made with averaged weights \(ema\), this run is without them"):
         fit(ToyLearner(), ToyData(), whole, replace(QUICK, steps=20, ema=False), resume=True)
+    with pytest.raises(LearningError, match=r"begun with batch_size \d+; a resumed run cannot change it"):
+        fit(ToyLearner(), ToyData(), whole, replace(QUICK, steps=20, batch_size=3), resume=True)
+    with pytest.raises(LearningError, match=r"begun with seed \d+; a resumed run cannot change it"):
+        fit(ToyLearner(), ToyData(), whole, replace(QUICK, steps=20, seed=99), resume=True)
 
 
 @pytest.mark.parametrize(

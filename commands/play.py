@@ -22,6 +22,7 @@ ALIASES = {
     "--prompt": ["env.condition.prompt"],
     "--conditioner": ["env.condition.kind"],
     "--planner": ["env.condition.planner"],
+    "--sentences": ["env.condition.sentences"],
 }
 MOST_FIGURES = 16
 

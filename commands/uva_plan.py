@@ -33,6 +33,8 @@ class TableConfig:
     """UVA model that predicts the plans from films; the true ones where left out."""
     store: str = ""
     """Films of the clips that the planner looks at, one of each; needed with planner."""
+    sentences: str = ""
+    """File of `uva text` with the names of the clips' skills, for a planner that reads text."""
 
 
 ACTIONS = {"collect": CollectConfig, "table": TableConfig}
@@ -50,11 +52,12 @@ def parse(argv: Sequence[str]) -> tuple[str, Any]:
 
 
 def collect(config: CollectConfig) -> None:
-    """Writes the replay buffer; one episode for each film."""
+    """Writes the replay buffer; one episode for each film, with the name of its skill as the instruction."""
     import numpy as np
 
     from conditioners.plan import RATE, plan_steps
     from conditioners.uva.data.replay_buffer import ReplayWriter
+    from motions.skills import skill_name
 
     assert config.store
     assert config.output
@@ -67,7 +70,9 @@ def collect(config: CollectConfig) -> None:
     for film in films:
         row = film.first_row + np.arange(1, film.num_frames + 1) * store.facts.stride
         following = row.clip(max=film.first_row + film.num_rows - 1)
-        writer.append({"img": np.asarray(store.rgb(film)), "action": steps[following]})
+        skill = int(library.clip_skill[library.frame_clip[film.first_row]])
+        name = skill_name(library.skeleton.name, skill)
+        writer.append({"img": np.asarray(store.rgb(film)), "action": steps[following]}, text=name)
     print(f"{config.output}: {writer.episodes} films, {writer.steps} pictures with plans of {steps.shape[1]} numbers")
 
 
@@ -85,28 +90,31 @@ def table(config: TableConfig) -> None:
     library = MotionLibrary(load_clips(config.motion_file))
     plan, source = plans(library), "clips"
     if config.planner:
-        predicted = _predict(Path(config.planner), config.motion_file, Path(config.store))
+        predicted = _predict(config)
         _compare(predicted, plan)
         plan, source = predicted, f"planner {Path(config.planner).name}"
     save_table(plan_table(library, plan, source), config.output)
     print(f"{config.output}: plans of {library.num_frames} frames, from {source}")
 
 
-def _predict(planner_path: Path, motion_file: Path, store_path: Path):
+def _predict(config: TableConfig):
     """Plans (F, 16, D) of every frame: of the nearest one of which there is a picture."""
     import torch
 
     from conditioners.plan import RATE, STEPS, plan_width
     from conditioners.uva.planner import PICTURES, load_planner
 
-    library, store, films = _filmed(motion_file, store_path, RATE)
-    planner = load_planner(planner_path, plan_width(library))
+    assert config.motion_file
+    library, store, films = _filmed(config.motion_file, Path(config.store), RATE)
+    planner = load_planner(Path(config.planner), library, config.sentences)
     plan = torch.zeros(library.num_frames, STEPS, plan_width(library))
     apart = STEPS // PICTURES
     for film in films:
         pictures = torch.tensor(store.rgb(film))
         shown = torch.arange(film.num_frames)[:, None] - apart * torch.arange(PICTURES - 1, -1, -1)
-        predicted = torch.cat([planner.plan(pictures[part]) for part in shown.clamp_min(0).split(64)])
+        skill = library.clip_skill[library.frame_clip[film.first_row]]
+        parts = shown.clamp_min(0).split(64)
+        predicted = torch.cat([planner.plan(pictures[part], skill.expand(len(part))) for part in parts])
         nearest = (torch.arange(film.num_rows) // store.facts.stride).clamp_max(film.num_frames - 1)
         plan[film.first_row : film.first_row + film.num_rows] = predicted[nearest]
     return plan

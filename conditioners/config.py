@@ -24,6 +24,8 @@ class ConditionConfig:
     those of a video to perform, one after the other."""
     planner: str = ""
     """UVA model whose actions are plans, for kind uva."""
+    sentences: str = ""
+    """File of `uva text` with the names of the skills, for a planner that reads what is wanted."""
     hold: float = 0.0
     """Seconds for which a condition is held; 0 takes a new one at every control step."""
 
@@ -35,6 +37,8 @@ class ConditionConfig:
             raise UserError("condition.kind uva needs condition.planner, a UVA model whose actions are plans")
         if self.planner and self.kind != "uva":
             raise UserError(f"condition.planner is for condition.kind uva, not {self.kind}")
+        if self.sentences and not self.planner:
+            raise UserError("condition.sentences is for a condition.planner that reads text")
         if self.file and not reads_table:
             raise UserError(f"condition.kind {self.kind} takes no condition.file")
         if self.prompt and self.kind not in TABLE_KINDS:

@@ -17,12 +17,11 @@ def env_conditioner(config: EnvConfig, library: MotionLibrary, sim: Simulator) -
     if condition.kind != "uva":
         return make_conditioner(condition, library, config.scene.control_hz)
     trained = table_of(condition, library).values
-    width = plan_width(library)
-    if trained.shape[2] != len(KNOTS) * width:
+    if trained.shape[2] != len(KNOTS) * plan_width(library):
         raise TableError(f"{condition.file}: holds no plans, whose place those of condition.planner could take")
     # UVA needs packages that other conditioners do without.
     from conditioners.uva.planner import load_planner
     from envs.planned import PlannedConditioner
 
-    planner = load_planner(Path(condition.planner), width, config.seed)
+    planner = load_planner(Path(condition.planner), library, condition.sentences, config.seed)
     return PlannedConditioner(planner, sim.scene, sim.state, sim.control_dt, lambda plan: standardised(plan, trained))

@@ -23,7 +23,7 @@ _PICTURES_A_PLAN = 2
 
 
 class PlannedConditioner(SkillConditioner):
-    """Films every row with a camera that follows it, and plans anew with every second picture.
+    """Films every row with a camera that follows it, and plans anew with every second picture and for another skill.
 
     A row that has just begun is shown to the planner as if it had stood still before, by a camera that begins anew,
     as in the films that planners learn from.
@@ -48,30 +48,34 @@ class PlannedConditioner(SkillConditioner):
         self._dt = control_dt
         self._every = max(1, round(1.0 / (PICTURE_RATE * control_dt)))
         self._steps = np.zeros(rows, dtype=int)
+        self._skill = torch.full((rows,), -1)  # that the plan is for; none where a new plan is due
         self._pictures = torch.zeros(rows, PICTURES, size, size, 3, dtype=torch.uint8)
         self._values = torch.zeros(rows, self.width, device=state.root_pos.device)
 
     def __call__(self, query: ConditionQuery) -> Tensor:
+        row, skill = query.row.cpu(), query.skill.cpu()
+        due = self._skill[row] != skill
+        if due.any():
+            rows, self._skill[row] = row[due], skill
+            plan = self._planner.plan(self._pictures[rows], skill[due])
+            self._values[rows] = self._standardise(knots(plan)).to(self._values)
         return self._values[query.row]
 
     def restart(self, row: Tensor, mask: Tensor) -> None:
-        rows = row[mask].tolist()
-        for one in rows:
+        for one in row[mask].tolist():
             self._steps[one] = 0
             self._cameras[one] = self._new_camera()
             self._pictures[one] = self._draw(one)
-        self._plan(rows)
+            self._skill[one] = -1
 
     def look(self) -> None:
-        planned = []
         for row in range(len(self._steps)):
             self._steps[row] += 1
             picture = self._draw(row) if self._steps[row] % self._every == 0 else self._follow(row)
             if picture is not None:
                 self._pictures[row] = torch.cat([self._pictures[row, 1:], picture[None]])
                 if self._steps[row] % (_PICTURES_A_PLAN * self._every) == 0:
-                    planned.append(row)
-        self._plan(planned)
+                    self._skill[row] = -1
 
     def close(self) -> None:
         """Frees the OpenGL context."""
@@ -79,11 +83,6 @@ class PlannedConditioner(SkillConditioner):
 
     def _new_camera(self) -> FollowCamera:
         return following_camera(self._skeleton, CameraChoice())
-
-    def _plan(self, rows: list[int]) -> None:
-        if rows:
-            plan = self._planner.plan(self._pictures[rows])
-            self._values[rows] = self._standardise(knots(plan)).to(self._values)
 
     def _follow(self, row: int) -> None:
         self._cameras[row].follow(Pose.of_state(self._state, row), self._dt)

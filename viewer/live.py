@@ -9,12 +9,12 @@ import torch
 
 from envs.push import push
 from envs.vector_env import HOIVectorEnv
+from motions.skills import skill_name
 from viewer.base import Moment, Viewer
 from viewer.controls import Action, Controls
 from viewer.keys import skill_keys
 from viewer.placement import Placement
 from viewer.rollout import Policy, rollout_moments, rollout_setup
-from viewer.skill_names import skill_name
 
 PUSH_SPEED = 1.0  # [m/s]
 _IDLE = 0.05  # between two looks at the controls while nothing moves [s]

@@ -10,9 +10,9 @@ from motions.clip import Clip
 from motions.kinematics import forward_kinematics
 from motions.rotations import exp_to_quat
 from motions.skeleton import load_skeleton
+from motions.skills import skill_name
 from viewer.base import Moment, Setup, Viewer
 from viewer.proxies import looks_of_clip
-from viewer.skill_names import skill_name
 from viewer.touch import touching_hands
 
 

@@ -9,8 +9,8 @@ from envs.drawing.look import looks_of, looks_of_projectiles
 from envs.drawing.pose import Pose
 from envs.vector_env import HOIVectorEnv
 from motions.kinematics import forward_kinematics
+from motions.skills import skill_name
 from viewer.base import Moment, Setup, Viewer
-from viewer.skill_names import skill_name
 
 Policy = Callable[[Tensor], Tensor]
 """Observations (N, O) to actions (N, A)."""

@@ -64,3 +64,11 @@ def load_sentences(path: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:
         raise UVAError(f"{path}: not a file of sentences ({error})") from None
+
+
+def vectors_of(sentences: Sequence[str], path: Path) -> Tensor:
+    """Features (N, 512) of sentences that a file of them holds. Raises UVAError for one that it does not hold."""
+    known = load_sentences(path)
+    if missing := [sentence for sentence in sentences if sentence not in known]:
+        raise UVAError(f"{path} has no sentence '{missing[0]}'")
+    return torch.stack([known[sentence] for sentence in sentences])

@@ -94,15 +94,12 @@ def _text(config: UVATrainConfig, buffer: ReplayBuffer) -> Tensor | None:
         return None
     if not config.data.sentences:
         raise UVAError("data.sentences is missing: vectors of sentences, as `uva text` writes them")
-    from conditioners.uva.text import load_sentences
+    from conditioners.uva.text import vectors_of
 
-    known = load_sentences(Path(config.data.sentences))
     wanted = [config.data.sentence or text for text in buffer.texts]
     if "" in wanted:
         raise UVAError("data.sentence is missing: the replay buffer does not say what was to be done in its episodes")
-    if missing := [text for text in wanted if text not in known]:
-        raise UVAError(f"{config.data.sentences} has no sentence '{missing[0]}'")
-    return torch.stack([known[text] for text in wanted])
+    return vectors_of(wanted, Path(config.data.sentences))
 
 
 def _examples(held_out: ReplayWindows) -> dict[str, Tensor]:

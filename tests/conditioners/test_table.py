@@ -186,6 +186,7 @@ def test_a_table_of_other_clips_is_refused(tmp_path, library):
         ({"kind": "uva", "file": "z.npz", "planner": "p", "prompt": "q"}, "kind uva takes no condition.prompt"),
         # No other kind would ask it.
         ({"kind": "zero", "file": "z.npz", "planner": "p"}, "condition.planner is for condition.kind uva, not zero"),
+        ({"kind": "label", "sentences": "s"}, "condition.sentences is for a condition.planner that reads text"),
     ],
 )
 def test_an_impossible_configuration_is_one_clear_line(values, said):

@@ -1,5 +1,7 @@
 """A model that watches the humanoid and says what comes next."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor
@@ -15,15 +17,17 @@ ROWS, SIZE, WIDTH = 2, 32, 3
 
 
 class Watcher:
-    """A planner whose plans say how often it was asked, and which keeps what it was shown."""
+    """A planner whose plans say how often it was asked, and which keeps what it was shown and for which skills."""
 
     width, picture_size = WIDTH, SIZE
 
     def __init__(self) -> None:
         self.shown: list[Tensor] = []
+        self.skills: list[list[int]] = []
 
-    def plan(self, pictures: Tensor) -> Tensor:
+    def plan(self, pictures: Tensor, skill: Tensor) -> Tensor:
         self.shown.append(pictures.clone())
+        self.skills.append(skill.tolist())
         return torch.full((len(pictures), STEPS, WIDTH), float(len(self.shown)))
 
 
@@ -38,10 +42,10 @@ def watched():
     env.close()
 
 
-def values(conditioner: PlannedConditioner) -> list[float]:
-    """The first number of each row."""
+def values(conditioner: PlannedConditioner, skills: Sequence[int] = (7, 7)) -> list[float]:
+    """The first number of each row, where these skills are wanted."""
     row = torch.arange(ROWS)
-    return conditioner(ConditionQuery(row, row, row, row, row))[:, 0].tolist()
+    return conditioner(ConditionQuery(torch.tensor(skills), row, row, row, row))[:, 0].tolist()
 
 
 def test_a_plan_is_made_at_the_start_and_every_quarter_of_a_second(watched):
@@ -60,6 +64,7 @@ def test_a_plan_is_made_at_the_start_and_every_quarter_of_a_second(watched):
 def test_the_planner_is_shown_the_latest_pictures_the_newest_last(watched):
     env, planner, conditioner = watched
     conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    values(conditioner)
     first = planner.shown[0]
     assert first.shape == (ROWS, 4, SIZE, SIZE, 3)
     assert torch.equal(first[:, 0], first[:, 3])
@@ -67,6 +72,7 @@ def test_the_planner_is_shown_the_latest_pictures_the_newest_last(watched):
     for _ in range(32):
         env.sim.step(torch.zeros_like(env.sim.state.joint_rot))
         conditioner.look()
+        values(conditioner)
     second, third = planner.shown[1:]
     assert torch.equal(second[:, :2], first[:, :2])
     assert not torch.equal(second[:, 2], second[:, 3])
@@ -76,18 +82,30 @@ def test_the_planner_is_shown_the_latest_pictures_the_newest_last(watched):
 def test_a_row_that_begins_anew_is_planned_alone(watched):
     _, planner, conditioner = watched
     conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    assert values(conditioner) == [10.0, 10.0]
     conditioner.restart(torch.arange(ROWS), torch.tensor([False, True]))
     assert values(conditioner) == [10.0, 20.0]
     assert len(planner.shown[1]) == 1
+
+
+def test_a_row_of_which_another_skill_is_wanted_is_planned_for_it_at_once(watched):
+    _, planner, conditioner = watched
+    conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    assert values(conditioner, (7, 8)) == [10.0, 10.0]
+    assert values(conditioner, (3, 8)) == [20.0, 10.0]
+    assert values(conditioner, (3, 8)) == [20.0, 10.0]
+    assert planner.skills == [[7, 8], [3]]
 
 
 def test_a_row_that_begins_anew_is_filmed_as_a_film_begins(watched):
     """Also where the episode before ended close by, seen from another side: a camera that goes on would not turn."""
     _, planner, conditioner = watched
     conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    values(conditioner)
     for camera in conditioner._cameras:
         camera.view.azimuth += 90.0
     conditioner.restart(torch.arange(ROWS), torch.tensor([True, True]))
+    values(conditioner)
     assert torch.equal(planner.shown[1], planner.shown[0])
 
 

@@ -39,6 +39,8 @@ def open_browser() -> Any:
     for option in _OPTIONS:
         options.add_argument(option)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    # Else a call that a busy browser answers late ends at selenium's own limit of two minutes.
+    browser.command_executor.client_config.timeout = PATIENCE
     browser.set_script_timeout(PATIENCE)
     browser.set_page_load_timeout(PATIENCE)
     return browser

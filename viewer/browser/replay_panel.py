@@ -5,6 +5,7 @@ from typing import Any
 
 import viser
 
+from motions.skills import skill_name
 from viewer.base import Moment, Setup
 from viewer.browser.buttons import add_button, add_keys
 from viewer.browser.head import head_html
@@ -12,7 +13,6 @@ from viewer.browser.mirror import Mirror
 from viewer.browser.strip import contact_lanes, strips_html
 from viewer.clip_session import SPEEDS, ClipSession, Link
 from viewer.pace import Pacer
-from viewer.skill_names import skill_name
 
 _NONE = "-"
 _MANY = 12  # links that are listed

@@ -1,6 +1,8 @@
 """A UVA model whose actions are plans, and the commands around it."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from conditioners.uva.error import UVAError
 from conditioners.uva.planner import Planner, load_planner
 from conditioners.uva.policy import UVAPolicy
 from conditioners.uva.pretrained import save_pretrained
+from conditioners.uva.text import save_sentences
 from envs.make import make_env, task_config
 from motions.demo import CLIP_DIR
 from motions.errors import UserError
@@ -93,16 +96,59 @@ class Brightness:
 def test_a_plan_is_the_mean_of_draws_from_the_latest_pictures(policy: UVAPolicy):
     shade = torch.tensor([[0, 51, 102, 255], [255, 0, 0, 51]], dtype=torch.uint8)
     pictures = shade[:, :, None, None, None].expand(-1, -1, SIZE, SIZE, 3)
-    plan = Planner(Brightness(policy.config), seed=1).plan(pictures)  # pyright: ignore[reportArgumentType]
+    planner = Planner(Brightness(policy.config), seed=1)  # pyright: ignore[reportArgumentType]
+    plan = planner.plan(pictures, torch.tensor([0, 0]))
     noise = torch.randn(16, 1, generator=torch.Generator().manual_seed(1)).view(8, 2).mean(0)
     wanted = shade / 255 + noise[:, None]
     assert torch.allclose(plan, wanted[:, :, None].expand(-1, -1, 2), atol=1e-5)
 
 
-def test_a_planner_of_other_clips_is_one_clear_line(tmp_path: Path, policy: UVAPolicy):
-    save_pretrained(policy, tmp_path / "planner")
-    with pytest.raises(UVAError, match=r"predicts 37 numbers a step; a plan of these clips has 31"):
-        load_planner(tmp_path / "planner", 31)
+def altered(policy: UVAPolicy, **inputs: Any) -> UVAPolicy:
+    """A model of random weights with other inputs."""
+    torch.manual_seed(0)
+    made = UVAPolicy(replace(policy.config, inputs=replace(policy.config.inputs, **inputs)))
+    made.normalizer.set_identity("action", made.config.inputs.action_dim)
+    return made
+
+
+def test_a_planner_of_other_clips_is_one_clear_line(tmp_path: Path, library: MotionLibrary, policy: UVAPolicy):
+    save_pretrained(altered(policy, action_dim=31), tmp_path / "planner")
+    with pytest.raises(UVAError, match=r"predicts 31 numbers a step; a plan of these clips has 37"):
+        load_planner(tmp_path / "planner", library)
+
+
+class Reader(Brightness):
+    """A policy whose actions are the first number of what it reads."""
+
+    def predict_action(self, obs: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
+        return {"action_pred": obs["text"][:, None, :1].expand(-1, 16, 2)}
+
+
+def test_a_planner_that_reads_is_told_the_skill(policy: UVAPolicy):
+    texts = {1: torch.full((512,), 0.25), 14: torch.full((512,), 0.75)}
+    planner = Planner(Reader(policy.config), texts=texts)  # pyright: ignore[reportArgumentType]
+    plan = planner.plan(torch.zeros(3, 4, SIZE, SIZE, 3, dtype=torch.uint8), torch.tensor([14, 1, 14]))
+    assert plan[:, 0, 0].tolist() == [0.75, 0.25, 0.75]
+
+
+def test_a_planner_that_reads_gets_the_names_of_the_skills(tmp_path: Path, library: MotionLibrary, policy: UVAPolicy):
+    save_pretrained(altered(policy, text=True), tmp_path / "reader")
+    save_pretrained(policy, tmp_path / "deaf")
+    names = ["get up", "pick up", "walk or run", "dribble forward", "dribble on the spot"]
+    save_sentences(tmp_path / "names.safetensors", names, torch.randn(5, 512))
+    save_sentences(tmp_path / "few.safetensors", names[:3], torch.randn(3, 512))
+    sentences = str(tmp_path / "names.safetensors")
+    planner = load_planner(tmp_path / "reader", library, sentences)
+    nothing = torch.zeros(2, 4, SIZE * 2, SIZE * 2, 3, dtype=torch.uint8)
+    plan = planner.plan(nothing, torch.tensor([0, 14]))
+    assert plan.shape == (2, 16, plan_width(library))
+    for folder, given, wrong in (
+        ("reader", "", "reads text: it needs sentences"),
+        ("deaf", sentences, "reads no text: leave out sentences"),
+        ("reader", str(tmp_path / "few.safetensors"), "has no sentence 'dribble forward'"),
+    ):
+        with pytest.raises(UVAError, match=wrong):
+            load_planner(tmp_path / folder, library, given)
 
 
 def test_collected_actions_are_the_steps_that_follow_the_pictures(tmp_path: Path, library: MotionLibrary, store: Path):
@@ -113,6 +159,7 @@ def test_collected_actions_are_the_steps_that_follow_the_pictures(tmp_path: Path
     steps, first = plan_steps(library).numpy(), buffer.episode(1)
     start = int(library.clip_start[1])
     assert len(buffer.episode_ends) == library.num_clips
+    assert buffer.texts[:2] == ("walk or run", "dribble on the spot")
     assert np.array_equal(first["action"][5], steps[start + 12])
     assert np.array_equal(first["action"][-1], steps[start + int(library.clip_length[1]) - 1])
     with pytest.raises(UserError, match="exists already"):
@@ -151,7 +198,8 @@ def test_ball_players_are_told_what_the_planner_says(tmp_path: Path, policy: UVA
     trained = load_table(tmp_path / "true.npz").values
     # This model has no eyes yet: its autoencoder makes nothing of pictures, so that its draws alone count.
     planner, nothing = Planner(policy, seed=5), torch.zeros(2, 4, SIZE * 2, SIZE * 2, 3, dtype=torch.uint8)
-    first, second = (standardised(knots(planner.plan(nothing)), trained) for _ in range(2))
+    skill = torch.zeros(2, dtype=torch.long)
+    first, second = (standardised(knots(planner.plan(nothing, skill)), trained) for _ in range(2))
     condition = {"kind": "uva", "file": str(tmp_path / "true.npz"), "planner": str(tmp_path / "planner")}
     env = make_env(
         task_config("ballplay", motion_file=str(CLIP_DIR), num_envs=2, threads=1, seed=5, condition=condition)

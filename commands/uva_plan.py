@@ -70,8 +70,7 @@ def collect(config: CollectConfig) -> None:
     for film in films:
         row = film.first_row + np.arange(1, film.num_frames + 1) * store.facts.stride
         following = row.clip(max=film.first_row + film.num_rows - 1)
-        skill = int(library.clip_skill[library.frame_clip[film.first_row]])
-        name = skill_name(library.skeleton.name, skill)
+        name = skill_name(library.skeleton.name, int(library.frame_skill[film.first_row]))
         writer.append({"img": np.asarray(store.rgb(film)), "action": steps[following]}, text=name)
     print(f"{config.output}: {writer.episodes} films, {writer.steps} pictures with plans of {steps.shape[1]} numbers")
 
@@ -112,7 +111,7 @@ def _predict(config: TableConfig):
     for film in films:
         pictures = torch.tensor(store.rgb(film))
         shown = torch.arange(film.num_frames)[:, None] - apart * torch.arange(PICTURES - 1, -1, -1)
-        skill = library.clip_skill[library.frame_clip[film.first_row]]
+        skill = library.frame_skill[film.first_row]
         parts = shown.clamp_min(0).split(64)
         predicted = torch.cat([planner.plan(pictures[part], skill.expand(len(part))) for part in parts])
         nearest = (torch.arange(film.num_rows) // store.facts.stride).clamp_max(film.num_frames - 1)

@@ -19,7 +19,7 @@ class TableConditioner(SkillConditioner):
         self.variants, _, self.width = values.shape
         self.hold_steps = hold_steps
         self._values = values.to(library.device)
-        self._frame_skill = library.clip_skill[library.frame_clip]
+        self._frame_skill = library.frame_skill
         # Padded to every id that may be asked for, so that a missing skill cannot read another's row unnoticed.
         self._start = torch.full((int(library.clip_skill.max()) + 1,), library.num_frames, device=library.device)
         self._length = torch.ones_like(self._start)

@@ -26,8 +26,8 @@ class MotionLibrary:
     Raises ClipError for no clip, for clips that differ in skeleton, rate or number of objects, and for
     "stored" with a clip that stores none.
 
-    clip_start, clip_length, clip_skill: (M,) int64 on the device; valid: (F,) bool, False where a frame is
-    missing.
+    clip_start, clip_length, clip_skill: (M,) int64 on the device. frame_clip, frame_skill: (F,) int64; valid: (F,)
+    bool, False where a frame is missing.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class MotionLibrary:
         self.clip_start = self.clip_length.cumsum(0) - self.clip_length
         self.frame_clip = torch.arange(len(clips), device=self.device).repeat_interleave(self.clip_length)
         self.clip_skill = torch.tensor([clip.skill for clip in clips], device=self.device)
+        self.frame_skill = self.clip_skill[self.frame_clip]
         self.valid = torch.from_numpy(~np.concatenate([clip.missing for clip in clips])).to(self.device)
         self.content_hash = _content_hash(clips)
         self._layout = FrameLayout(self.skeleton.num_bodies, self.num_objects)

@@ -76,6 +76,6 @@ def load_planner(path: Path, library: MotionLibrary, sentences: str = "", seed: 
 def _texts(library: MotionLibrary, sentences: Path) -> dict[int, Tensor]:
     from conditioners.uva.text import vectors_of
 
-    skills = sorted(set(library.clip_skill.tolist()))
+    skills = library.clip_skill.unique().tolist()
     names = [skill_name(library.skeleton.name, skill) for skill in skills]
     return dict(zip(skills, vectors_of(names, sentences), strict=True))

@@ -25,15 +25,18 @@ from envs.make import make_env, task_config
 from envs.vector_env import HOIVectorEnv
 
 PARTS = {
-    "physics": ("sim", "step"),
-    "set rows anew": ("sim", "set_state"),
+    "drive targets": ("sim", "hold"),
+    "physics": ("sim", "advance"),
+    "set rows anew": ("sim", "place"),
+    "physics of rows set anew": ("sim", "settle"),
     "reward": ("_judge", "reward"),
     "contacts": ("_judge", "contacts"),
     "termination": ("_judge", "end"),
     "observation": ("", "_observe"),
     "starts": ("_starts", "draw"),
     "history": ("_observer", "remember"),
-    "reset": ("", "_next_episodes"),
+    "reset": ("", "_end_episodes"),
+    "past of rows set anew": ("", "_begin"),
     "step": ("", "step"),
 }
 """Name -> (attribute of the environment, its method); "step" and "reset" are what is left of them."""

@@ -29,12 +29,14 @@ class SkillConditioner(ABC):
     policy does not know where they come from.
 
     width: numbers a row. hold_steps: control steps for which a value is held; the environment asks with the frame and
-    step at which it was due. variants: ways to say the same, of which each episode draws one.
+    step at which it was due. variants: ways to say the same, of which each episode draws one. on_host: values, or what
+    is remembered, pass through the host, so that a step cannot be a CUDA graph.
     """
 
     width: int
     hold_steps: int = 1
     variants: int = 1
+    on_host: bool = False
 
     @abstractmethod
     def __call__(self, query: ConditionQuery) -> Tensor:

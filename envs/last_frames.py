@@ -33,7 +33,7 @@ class LastFrames:
         self._shapes |= {"joint_target": self._shapes["joint_rot"], "contact": torch.Size((sim.scene.num_objects,))}
         width = sum(shape.numel() for shape in self._shapes.values())
         self._ring = torch.zeros(self._frames, sim.num_envs, width, device=sim.device)
-        self._cursor = 0
+        self._cursor = torch.zeros(1, dtype=torch.long, device=sim.device)
         self._stopped, self._newest, self._count, self._skill = (
             torch.zeros(sim.num_envs, dtype=torch.long, device=sim.device) for _ in range(4)
         )
@@ -44,15 +44,14 @@ class LastFrames:
         parts = [getattr(state, name) for name in (*_STATE, *_VELOCITIES)]
         parts += [joint_target, state.object_contact.any(1)]
         frame = torch.cat([part.flatten(1) for part in parts], dim=1)
-        slot = self._ring[self._cursor]
-        torch.where(self._stopped[:, None] > 0, slot, frame, out=slot)
-        self._cursor = (self._cursor + 1) % self._frames
+        kept = torch.where(self._stopped[:, None] > 0, self._ring[self._cursor], frame)
+        self._ring.index_copy_(0, self._cursor, kept)
+        self._cursor.add_(1).remainder_(self._frames)
 
     def note(self, diverged: Tensor, progress: Tensor, skill: Tensor) -> None:
         """Stops the rows that diverged (N,) in the step recorded last, the progress-th (N,) of their episodes."""
         fresh = diverged & (self._stopped == 0)
-        newest = (self._cursor - 1) % self._frames
-        self._newest.masked_fill_(fresh, newest)
+        self._newest.copy_(torch.where(fresh, (self._cursor - 1) % self._frames, self._newest))
         self._count.copy_(torch.where(fresh, progress.clamp_max(self._frames), self._count))
         self._skill.copy_(torch.where(fresh, skill, self._skill))
         self._stopped.masked_fill_(diverged, 1)

@@ -85,12 +85,13 @@ class MotionWindows:
     def push(self, state: MovingState, diverged: Tensor) -> Tensor:
         """Adds the present state of every row, the last good one where it diverged (N,) bool; the windows (N, W)."""
         present = torch.where(diverged[:, None], self._window[:, -1], self._features(state))
-        self._window = torch.cat((self._window[:, 1:], present[:, None]), dim=1)
-        return self._window.flatten(1)
+        window = torch.cat((self._window[:, 1:], present[:, None]), dim=1)
+        self._window.copy_(window)
+        return window.flatten(1)
 
     def restart(self, rows: Rows, row: Tensor) -> None:
         """Fills the windows of restarted rows with the recorded motion that leads to the library rows row (R,)."""
-        self._window = rows.merged(self._window, self._recorded[self._leading_to(row)])
+        rows.write(self._window, self._recorded[self._leading_to(row)])
 
     def demonstrate(self, count: int) -> Tensor:
         """Windows (count, W) of the recorded motion, all equally often; drawn by torch's own generator."""

@@ -29,6 +29,8 @@ class PlannedConditioner(SkillConditioner):
     as in the films that planners learn from.
     """
 
+    on_host = True
+
     def __init__(
         self,
         planner: Planner,

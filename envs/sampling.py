@@ -60,7 +60,10 @@ class StartSampler:
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Rows (count,) of the library to start on."""
-        return torch.multinomial(self._weights, count, replacement=True, generator=generator)
+        # torch.multinomial waits for the device where it is asked for one draw.
+        ends = self._weights.double().cumsum(0)
+        share = torch.rand(count, dtype=torch.float64, generator=generator, device=ends.device)
+        return torch.searchsorted(ends, share * ends[-1], right=True)
 
     @property
     def weights(self) -> Tensor:
@@ -88,7 +91,7 @@ class StartSampler:
         _move_half_way(self.frame_reward, row, reward, counted)
         _move_half_way(self.clip_reward, clip, reward, counted)
         if self._blend > 0.0:
-            self._weights = self._all_weights()
+            self._weights.copy_(self._all_weights())
 
     def state_dict(self) -> dict[str, Tensor]:
         """The tables, for checkpoints."""
@@ -98,7 +101,7 @@ class StartSampler:
         """Continues with the tables of the same library."""
         self.frame_reward.copy_(state["frame_reward"])
         self.clip_reward.copy_(state["clip_reward"])
-        self._weights = self._all_weights()
+        self._weights.copy_(self._all_weights())
 
     def _all_weights(self) -> Tensor:
         weight = self.clip_weights()[self._library.frame_clip] * self._frame_weights()

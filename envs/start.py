@@ -39,6 +39,10 @@ class EpisodeStart:
         """The selected ones."""
         return EpisodeStart(self.clip[rows], self.frame[rows], self.wait[rows], self.state[rows])
 
+    def tensors(self) -> list[Tensor]:
+        """All of them, in a fixed order."""
+        return [self.clip, self.frame, self.wait, *vars(self.state).values()]
+
 
 class EpisodeStarts:
     """Draws starts of episodes.

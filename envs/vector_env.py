@@ -1,7 +1,7 @@
 """The vectorised human-object-interaction environment."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from conditioners.base import ConditionQuery
+from envs.captured import Captured, Recorder, cuda_graphs, owned
 from envs.clips import check_library, load_library
 from envs.conditions import env_conditioner
 from envs.config import EnvConfig
@@ -25,11 +26,22 @@ from envs.sim import engine_device, make_simulator
 from envs.sim.rows import Rows, counting_stalls
 from envs.start import EpisodeStart, EpisodeStarts
 from envs.start_pool import StartPool
+from envs.termination import EpisodeEnd
 from envs.throwing import Thrower
 from motions.frames import Frames
 from motions.library import MotionLibrary
 
 _ROW_STATE = ("clip", "start_frame", "wait", "progress", "skill", "variant")
+
+
+class _Outcome(NamedTuple):
+    """What a step led to: info as `step` gives it, and the library rows that the rows done follow from now on."""
+
+    reward: Tensor
+    end: EpisodeEnd
+    info: dict[str, Any]
+    done: Rows
+    followed: Tensor
 
 
 class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
@@ -62,8 +74,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._observer = Observer(config, self.sim, self._conditioner, self.library)
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         self._starts = EpisodeStarts(config, self.library, self.scene, self._generator)
+        recorder = self._recorder()
         pooled = counting_stalls(self.device)
-        self._pool = StartPool(self._starts, self.num_envs, self.device) if pooled else None
+        self._pool = StartPool(self._starts, self.num_envs, self.device, recorder) if pooled else None
         self._thrower = Thrower(self.sim, config.throw, config.seed)
         self._set_spaces()
         self._all_rows = torch.arange(self.num_envs, device=self.device)
@@ -79,6 +92,13 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self._renderer: EnvRenderer | None = None
         self._motion: MotionWindows | None = None
         self._last_frames: LastFrames | None = None
+        self._actions = torch.zeros(self.num_envs, 3 * self.scene.skeleton.num_joints, device=self.device)
+        self._parts = (
+            Captured(self._set_out, recorder),
+            Captured(self._pass_judgement, recorder),
+            Captured(self._look_on, recorder),
+        )
+        self._replaying = recorder is not None
 
     @property
     def counters(self) -> dict[str, Tensor]:
@@ -88,11 +108,13 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
     def keep_last_frames(self, frames: int) -> LastFrames:
         """From now on keeps so many of the last frames of every row, to look at those that diverge."""
         self._last_frames = LastFrames(self.sim, frames)
+        self._parts_changed()
         return self._last_frames
 
     def watch_motion(self, length: int) -> MotionWindows:
         """From the next reset on, info["motion"] (N, W) holds each row's last `length` states before it is reset."""
         self._motion = MotionWindows(self.library, self.scene, self.num_envs, length)
+        self._parts_changed()
         return self._motion
 
     def reset(
@@ -114,7 +136,9 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         names = [name for name in ("start", "skill") if name in options]
         chosen = {name: torch.as_tensor(options[name], device=self.device) for name in names}
         rows = Rows.of(torch.ones(self.num_envs, dtype=torch.bool, device=self.device))
-        self._restart(rows, self._starts.draw(self.num_envs, chosen.get("start")))
+        followed = self._place(rows, self._starts.draw(self.num_envs, chosen.get("start")))
+        self.sim.settle(rows)
+        self._begin(rows, followed)
         if "skill" in chosen:
             self.skill.copy_(chosen["skill"])
         obs = self._observe(rows.index)
@@ -128,32 +152,19 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             Observation (N, O), reward (N,), terminated (N,), truncated (N,), and info with final_obs (N, O),
             reward_terms (name -> (N,)), diverged (N,) bool, end_reason (N,) of EndReason.
         """
-        self._judge.before_step()
-        targets = self.drive_targets(actions)
-        if self._last_frames is not None:
-            self._last_frames.record(targets)
-        self.sim.step(targets)
-        self.progress += 1
-        row = self._frame_ahead(0)
-        reference = self.library.reference(row)
-        end = self._judge.end(reference)
-        reward, terms = self._judge.reward(reference, self.library.valid[row])
-        final_obs = self._observe(self._all_rows, row)
-        done = end.terminated | end.truncated
-        diverged = self.sim.state.diverged.clone()
-        if self._last_frames is not None:
-            self._last_frames.note(diverged, self.progress, self.skill)
-        motion = {} if self._motion is None else {"motion": self._motion.push(self.sim.state, diverged)}
-        obs = self._next_episodes(done, final_obs)
-        self._observer.remember()
-        info = {
-            "final_obs": final_obs,
-            "_final_obs": done,
-            "reward_terms": terms,
-            "diverged": diverged,
-            "end_reason": end.reason,
-            **motion,
-        }
+        set_out, pass_judgement, look_on = self._parts
+        if self._pool is not None:
+            self._pool.renew()
+        self._actions.copy_(torch.as_tensor(actions).view(self._actions.shape))
+        set_out()
+        self.sim.advance()
+        outcome = pass_judgement()
+        if len(outcome.done):
+            self.sim.settle(outcome.done)
+        obs = look_on(outcome.info["final_obs"], outcome.done, outcome.followed)
+        reward, end, info = outcome.reward, outcome.end, outcome.info
+        if self._replaying:  # the next step writes over what these parts gave
+            obs, reward, end, info = owned([obs, reward, end, info])
         return obs, reward, end.terminated, end.truncated, info
 
     def throw(self, selected: Tensor | None = None) -> None:
@@ -235,21 +246,60 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         actions = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
         return (math.pi * actions.clamp(-1.0, 1.0)).view(self.num_envs, -1, 3)
 
-    def _next_episodes(self, done: Tensor, final_obs: Tensor) -> Tensor:
-        """Restarts the rows that are done (N,); the observation (N, O) to go on from."""
-        rows = Rows.of(done)
-        if len(rows) == 0:
-            return final_obs
-        index = rows.index
-        mean, known = self._judge.mean_reward(index)
-        started_on = self.library.frame_index(self.clip[index], self.start_frame[index])
-        self._starts.sampler.record(started_on, mean, rows.mask & known)
-        self._restart(rows, self._starts.draw(len(rows)) if self._pool is None else self._pool.take(rows.mask))
-        obs = final_obs.clone()
-        rows.write(obs, self._observe(index))
+    # --- the parts of a step: what comes before the engine, after it, and after it has set rows anew ---------------
+
+    def _set_out(self) -> None:
+        """Gives the engine the drive targets of the actions."""
+        self._judge.before_step()
+        targets = self.drive_targets(self._actions)
+        if self._last_frames is not None:
+            self._last_frames.record(targets)
+        self.sim.hold(targets)
+
+    def _pass_judgement(self) -> _Outcome:
+        """What the engine's step was worth; rows whose episode it ended are placed on their next start."""
+        self.progress += 1
+        row = self._frame_ahead(0)
+        reference = self.library.reference(row)
+        end = self._judge.end(reference)
+        reward, terms = self._judge.reward(reference, self.library.valid[row])
+        diverged = self.sim.state.diverged.clone()
+        if self._last_frames is not None:
+            self._last_frames.note(diverged, self.progress, self.skill)
+        info = {
+            "final_obs": self._observe(self._all_rows, row),
+            "_final_obs": end.terminated | end.truncated,
+            "reward_terms": terms,
+            "diverged": diverged,
+            "end_reason": end.reason,
+        }
+        if self._motion is not None:
+            info["motion"] = self._motion.push(self.sim.state, diverged)
+        done = Rows.of(info["_final_obs"])
+        return _Outcome(reward, end, info, done, self._end_episodes(done))
+
+    def _look_on(self, final_obs: Tensor, done: Rows, followed: Tensor) -> Tensor:
+        """The observation (N, O) to go on from."""
+        obs = final_obs
+        if len(done):
+            self._begin(done, followed)
+            obs = final_obs.clone()
+            done.write(obs, self._observe(done.index))
+        self._observer.remember()
         return obs
 
-    def _restart(self, rows: Rows, start: EpisodeStart) -> None:
+    def _end_episodes(self, done: Rows) -> Tensor:
+        """Notes how the episodes of these rows went and places the next ones: the library rows (R,) they follow."""
+        index = done.index
+        if len(done) == 0:
+            return index
+        mean, known = self._judge.mean_reward(index)
+        started_on = self.library.frame_index(self.clip[index], self.start_frame[index])
+        self._starts.sampler.record(started_on, mean, done.mask & known)
+        return self._place(done, self._starts.draw(len(done)) if self._pool is None else self._pool.take(done.mask))
+
+    def _place(self, rows: Rows, start: EpisodeStart) -> Tensor:
+        """Puts rows on their start; the library rows (R,) they follow first. The engine has to settle it."""
         rows.write(self.clip, start.clip)
         rows.write(self.start_frame, start.frame)
         rows.write(self.wait, start.wait)
@@ -259,11 +309,23 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
             rows.write(self.variant, drawn)
         rows.write(self.progress, 0)
         self._judge.restart(rows)
-        self.sim.set_state(rows, start.state)
-        followed = self.library.frame_index(start.clip, start.frame)
+        self.sim.place(rows, start.state)
+        return self.library.frame_index(start.clip, start.frame)
+
+    def _begin(self, rows: Rows, followed: Tensor) -> None:
+        """Gives settled rows the past of the library rows followed (R,)."""
         self._observer.restart(rows, followed)
         if self._motion is not None:
             self._motion.restart(rows, followed)
+
+    def _recorder(self) -> Recorder | None:
+        """Of the parts of a step, where they run on a GPU and ask nothing of the host."""
+        graphs = self.device.type == "cuda" and self.config.warp.graphs and not self._conditioner.on_host
+        return cuda_graphs([self._generator]) if graphs else None
+
+    def _parts_changed(self) -> None:
+        for part in self._parts:
+            part.forget()
 
     def _frame_ahead(self, steps: int | Tensor) -> Tensor:
         """Library row (N,) that each row should be in after some more steps."""

@@ -31,8 +31,8 @@ class HistoryBuffer:
         self._length = reference.network.shape.length
         # Counting the rows that restart is cheap on the CPU and stalls a GPU.
         self._selects = reference.embedding.device.type == "cpu"
-        # Slot of the oldest frame; the next one is written over it. The same for all rows.
-        self._oldest = 0
+        # Slot of the oldest frame, (1,); the next one is written over it. The same for all rows.
+        self._oldest = torch.zeros(1, dtype=torch.long, device=reference.embedding.device)
         # The past of a clip's first frame is empty.
         rows = torch.zeros(num_rows, dtype=torch.long, device=reference.embedding.device)
         self._carried, self._own, self._inner, self.embedding = reference.past(rows, self._oldest)
@@ -61,31 +61,31 @@ class HistoryBuffer:
     def push(self, features: Tensor) -> None:
         """Appends the present frame, (N, D) as `frame_features` gives, and encodes anew."""
         after, own, before = self._network.products(features)
-        self._own[self._oldest - 1] += before
-        self._carried[self._oldest] = after
-        self._own[self._oldest] = own
-        self._oldest = (self._oldest + 1) % self._length
+        self._own.index_add_(0, (self._oldest - 1) % self._length, before[None])
+        self._carried.index_copy_(0, self._oldest, after[None])
+        self._own.index_copy_(0, self._oldest, own[None])
+        self._oldest.add_(1).remainder_(self._length)
         first = self._network.first_positions(self._stretch(self._carried, 0, HEAD), self._stretch(self._own, 0, HEAD))
         tail = self._length - TAIL
         last = self._network.last_positions(
             self._stretch(self._carried, tail, TAIL), self._stretch(self._own, tail, TAIL)
         )
-        self._inner[:, (self._oldest - MARGIN - 1) % self._length] = last[0]
-        self.embedding = self._network.embed(self._inner, self._oldest, first, last[1:])
+        settled = (self._oldest - MARGIN - 1) % self._length
+        self._inner.index_copy_(1, settled, last[0][:, None])
+        self.embedding.copy_(self._network.embed(self._inner, self._oldest, first, last[1:]))
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that a bit-exact continuation needs."""
         rings = {name.strip("_"): getattr(self, name).clone() for name in _RINGS}
-        return rings | {"oldest": torch.tensor(self._oldest)}
+        return rings | {"oldest": self._oldest[0].clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continues from the state of a buffer of as many rows and the same encoder."""
         for name in _RINGS:
             getattr(self, name).copy_(state[name.strip("_")])
-        self._oldest = int(state["oldest"])
+        self._oldest.fill_(state["oldest"])
 
     def _stretch(self, ring: Tensor, first: int, count: int) -> Tensor:
         """Frames first .. first + count - 1, counted from the oldest, of a ring (length, N, C)."""
-        start = (self._oldest + first) % self._length
-        over = start + count - self._length
-        return ring[start : start + count] if over <= 0 else torch.cat((ring[start:], ring[:over]))
+        slots = self._oldest + torch.arange(first, first + count, device=ring.device)
+        return ring.index_select(0, slots % self._length)

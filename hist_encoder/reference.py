@@ -62,13 +62,14 @@ class ReferenceHistory:
         self._first = torch.arange(library.num_frames, device=library.device) + self._length * clip
         self.embedding = torch.cat([self._embed(first) for first in self._first.split(_CHUNK)])
 
-    def past(self, row: Tensor, oldest: int) -> Past:
-        """The past of the frames at library rows row (R,), with the oldest frame in slot `oldest`."""
+    def past(self, row: Tensor, oldest: Tensor) -> Past:
+        """The past of the frames at library rows row (R,), with the oldest frame in slot `oldest` (1,) long."""
         order = (torch.arange(self._length, device=row.device) - oldest) % self._length
         first = self._first[row]
         frames = first + order[:, None]
         own = self._own[frames]
-        own[oldest - 1] = self._own_alone[frames[oldest - 1]]
+        newest = (oldest - 1) % self._length
+        own.index_copy_(0, newest, self._own_alone[frames.index_select(0, newest)])
         inner = self._inner[first[:, None] + order]
         return Past(self._carried[frames], own, inner, self.embedding[row])
 
@@ -91,7 +92,7 @@ class ReferenceHistory:
         own = torch.cat((self._own[tail[:-1]], self._own_alone[tail[-1:]]))
         return self.network.embed(
             self._inner[first[:, None] + steps[:, 0]],
-            oldest=0,
+            oldest=torch.zeros(1, dtype=torch.long, device=first.device),
             first=self.network.first_positions(self._carried[head], self._own[head]),
             last=self.network.last_positions(self._carried[tail], own)[1:],
         )

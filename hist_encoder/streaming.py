@@ -73,18 +73,18 @@ class StreamingEncoder:
         second = self._second_layer(pad(relu(carried[:-1] + own[1:]), (0, 0, 0, 0, 0, 1)))
         return self._third_layer(pad(second, (0, 0, 0, 0, 0, 1)))
 
-    def embed(self, inner: Tensor, oldest: int, first: Tensor, last: Tensor) -> Tensor:
+    def embed(self, inner: Tensor, oldest: Tensor, first: Tensor, last: Tensor) -> Tensor:
         """Embeddings (N, E).
 
         Args:
             inner: (N, length, C3), third layer of the frames; slot `oldest` holds the oldest frame and
                 the others follow round the ring. Its three oldest and three newest frames are not looked
                 at.
-            oldest: 0 .. length - 1.
+            oldest: (1,) long, 0 .. length - 1.
             first, last: (3, N, C3), third layer at the first and the last three positions.
         """
         ends = torch.cat((first, last)).transpose(0, 1).flatten(1)
-        settled = torch.addmm(self._bias, inner.flatten(1), self._inner_weight[oldest])
+        settled = torch.addmm(self._bias, inner.flatten(1), self._inner_weight.index_select(0, oldest)[0])
         return torch.addmm(settled, ends, self._end_weight)
 
     def _second_layer(self, first: Tensor) -> Tensor:

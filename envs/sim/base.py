@@ -118,21 +118,42 @@ class Simulator(ABC):
         """
         return {}
 
-    @abstractmethod
     def step(self, joint_target: Tensor) -> None:
         """Advances one control step with the drives held at joint_target (N, J, 3) exp-maps [rad].
 
         Afterwards the whole state is that of the new time; only forces and contacts are those of the last
         substep.
         """
+        self.hold(joint_target)
+        self.advance()
 
-    @abstractmethod
     def set_state(self, rows: Rows, start: MotionState) -> None:
         """Puts the selected rows into start (R rows) and makes their whole state fresh, contacts included.
 
         Forces in these rows: engine `mujoco` gives those of the start; `mujoco_warp` zero until the next
         step, for there a solve for few rows costs as much as one for all.
         """
+        if len(rows):
+            self.place(rows, start)
+            self.settle(rows)
+
+    # Both have two halves, so that what comes before the engine's own work can be one CUDA graph with the rest.
+
+    @abstractmethod
+    def hold(self, joint_target: Tensor) -> None:
+        """First half of a step: the drive targets (N, J, 3) of the steps to come."""
+
+    @abstractmethod
+    def advance(self) -> None:
+        """Second half of a step: what the engine does."""
+
+    @abstractmethod
+    def place(self, rows: Rows, start: MotionState) -> None:
+        """First half of `set_state`: the engine's own coordinates. `state` does not count until `settle`."""
+
+    @abstractmethod
+    def settle(self, rows: Rows) -> None:
+        """Second half of `set_state`: everything that follows from the coordinates of the placed rows."""
 
     def launch(self, rows: Rows, box: Tensor, flight: Flight) -> None:
         """Puts projectile box (R,) long of the selected rows into flight (R rows); `set_state` parks them all again.

@@ -38,25 +38,26 @@ class MujocoSimulator(Simulator):
             name: torch.as_tensor(getattr(columns, name)) for name in ("force", "touches_ground", "touches_object")
         }
 
-    def step(self, joint_target: Tensor) -> None:
+    def hold(self, joint_target: Tensor) -> None:
         self._fields["ctrl"].copy_(self._layout.controls(joint_target))
         self._layout.hold_parked(self._fields["qpos"], self._fields["qvel"])
+
+    def advance(self) -> None:
         # MuJoCo clears a world's counters when it gives the world up: counts of earlier steps must not stay.
         self._batch.warning[:] = 0
         self._batch.step(nstep=self.scene.config.substeps)
         self._refresh(_ALL)
         self.state.diverged.copy_(self._diverged())
 
-    def set_state(self, rows: Rows, start: MotionState) -> None:
-        if len(rows) == 0:
-            return
-        ids = rows.index.numpy()
-        self._batch.reset(ids, stage=_NO_STAGE)
+    def place(self, rows: Rows, start: MotionState) -> None:
+        self._batch.reset(rows.index.numpy(), stage=_NO_STAGE)
         qpos, qvel = self._layout.pack(start)
         self._fields["qpos"][rows.index] = qpos.double()
         self._fields["qvel"][rows.index] = qvel.double()
         self._fields["ctrl"][rows.index] = self._layout.controls(start.joint_rot).double()
-        self._batch.forward(ids)
+
+    def settle(self, rows: Rows) -> None:
+        self._batch.forward(rows.index.numpy())
         self._refresh(rows.index)
         rows.write(self.state.diverged, self._diverged()[rows.index])  # a start may be bad itself
 

@@ -80,10 +80,6 @@ class MujocoWarpSimulator(Simulator):
     def counters(self) -> dict[str, Tensor]:
         return dict(zip(("diverged", *_COUNTED), self._totals, strict=True))
 
-    def hold(self, joint_target: Tensor) -> None:
-        """Drive targets (N, J, 3) exp-maps [rad] of the steps to come."""
-        self._ctrl.copy_(self._layout.controls(joint_target))
-
     def capture_physics(self) -> Callable[[], None]:
         """The engine's own part of a step, for benchmarks: worlds move under the targets held, `state` stays."""
         before = self.snapshot()
@@ -92,14 +88,14 @@ class MujocoWarpSimulator(Simulator):
         self.restore(before)  # warming up moved the worlds
         return lambda: self._launch(graph)
 
-    def step(self, joint_target: Tensor) -> None:
-        self.hold(joint_target)
+    def hold(self, joint_target: Tensor) -> None:
+        self._ctrl.copy_(self._layout.controls(joint_target))
         self._layout.hold_parked(self._qpos, self._qvel)
+
+    def advance(self) -> None:
         self._launch(self._step_graph)
 
-    def set_state(self, rows: Rows, start: MotionState) -> None:
-        if len(rows) == 0:
-            return
+    def place(self, rows: Rows, start: MotionState) -> None:
         qpos, qvel = self._layout.pack(start)
         rows.write(self._qpos, qpos)
         rows.write(self._qvel, qvel)
@@ -111,6 +107,8 @@ class MujocoWarpSimulator(Simulator):
             rows.write(force, 0)
         self._selected.zero_()
         rows.write(self._selected, True)
+
+    def settle(self, rows: Rows) -> None:
         self._launch(self._start_graph)
 
     def _launch_projectile(self, rows: Rows, box: Tensor, flight: Flight) -> None:

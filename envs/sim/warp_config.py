@@ -22,6 +22,9 @@ class WarpConfig:
     third of the starts with the hand in the ball are cut short, by up to 0.02 rad and 8 mm in their first step;
     10 cut none of them."""
     linesearch_iterations: int = 8
+    graphs: bool = True
+    """On a GPU, also what surrounds the engine's part of a step is replayed as CUDA graphs; off, its kernels are
+    launched one by one."""
 
     def __post_init__(self) -> None:
         """Raises UserError for an impossible value."""

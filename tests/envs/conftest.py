@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from envs.config import EnvConfig
 from envs.vector_env import HOIVectorEnv
 from motions.clip import Clip
 from motions.library import MotionLibrary
+from tests.envs.busy import untrained_encoder
 
 STANDING = math.pi / 2  # turns the y-up rest pose of the mocap skeleton upright
 
@@ -63,3 +65,9 @@ def make_env(library: MotionLibrary) -> Callable[..., HOIVectorEnv]:
         return HOIVectorEnv(config, library, render_mode)
 
     return make
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> str:
+    """Folder of an untrained history encoder."""
+    return untrained_encoder(tmp_path / "encoder")

@@ -25,7 +25,7 @@ class Counting:
         clip = self.drawn + torch.arange(count)
         self.drawn += count
         layout = FrameLayout(2, 1)
-        state = MotionState.of(Frames(clip[:, None].float().expand(count, layout.width), layout))
+        state = MotionState.of(Frames(clip[:, None].float().repeat(1, layout.width), layout))
         return EpisodeStart(clip, clip + 100, clip + 200, state)
 
 
@@ -37,26 +37,33 @@ def chosen(*rows: int) -> torch.Tensor:
     return torch.isin(torch.arange(ROWS), torch.tensor(rows))
 
 
+def take(starts: StartPool, *rows: int) -> EpisodeStart:
+    """What a step takes in which these rows restart."""
+    starts.renew()
+    return starts.take(chosen(*rows))
+
+
 def test_rows_take_one_start_after_the_other() -> None:
     starts = pool()
-    selected = chosen(1, 4)
-    first = starts.take(selected)
-    assert first.clip[selected].tolist() == [0, 1]
-    assert first.frame[selected].tolist() == [100, 101]
-    assert first.wait[selected].tolist() == [200, 201]
-    assert first.state.root_pos[selected][:, 0].tolist() == [0.0, 1.0]
-    starts.take(chosen())
-    assert starts.take(chosen(0, 1, 5)).clip[chosen(0, 1, 5)].tolist() == [2, 3, 4]
-    assert starts.take(chosen(2, 3)).clip[chosen(2, 3)].tolist() == [5, 0]  # shared: none was left
+    first = take(starts, 1, 4)[chosen(1, 4)]
+    assert first.clip.tolist() == [0, 1]
+    assert first.frame.tolist() == [100, 101]
+    assert first.wait.tolist() == [200, 201]
+    assert first.state.root_pos[:, 0].tolist() == [0.0, 1.0]
+    take(starts)
+    assert take(starts, 0, 1, 5).clip[chosen(0, 1, 5)].tolist() == [2, 3, 4]
+    assert take(starts, 2, 3).clip[chosen(2, 3)].tolist() == [5, 0]  # shared: none was left
 
 
 def test_it_draws_anew_every_sixteen_steps_and_when_emptied() -> None:
     starts = pool()
     for _ in range(16):
-        assert (starts.take(chosen(2)).clip < ROWS).all()
-    assert starts.take(chosen(2)).clip[2] == ROWS
+        assert (take(starts, 2).clip < ROWS).all()
+    again = take(starts, 2)
+    assert again.clip[2] == ROWS
+    assert again.state.root_pos[2, 0] == ROWS
     starts.empty()
-    assert starts.take(chosen(3)).clip[3] == 2 * ROWS
+    assert take(starts, 3).clip[3] == 2 * ROWS
 
 
 def test_an_environment_starts_from_its_pool_as_from_fresh_draws(

@@ -51,13 +51,13 @@ def test_a_body_that_holds_its_pose_never_succeeds(env: HOIVectorEnv, skill: str
 
 def test_a_trial_has_one_life(env: HOIVectorEnv, monkeypatch: pytest.MonkeyPatch):
     """A world that blows up ends its trial; what the environment starts in its place counts for nothing."""
-    step, blown = env.sim.step, 3
+    advance, blown = env.sim.advance, 3
 
-    def blow_up(target: torch.Tensor) -> None:
-        step(target)
+    def blow_up() -> None:
+        advance()
         env.sim.state.diverged[2] = int(env.progress[2]) + 1 == blown
 
-    monkeypatch.setattr(env.sim, "step", blow_up)
+    monkeypatch.setattr(env.sim, "advance", blow_up)
     rows = start_rows(env.library, metric_named("mocap", "dribble_forward"))[:ROWS]
     # Masks are new tensors in each snapshot; only they are looked at.
     seen: list[Snapshot] = list(SimulatedTrials(env, lambda obs: env.reference_actions(), rows, 6, seed=0).snapshots())

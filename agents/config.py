@@ -33,7 +33,7 @@ class AgentConfig:
         learning_rate: Step size of Adam; the actor's first one where the schedule is adaptive.
         critic_learning_rate: Step size of the critic, always constant; 0 is that of `learning_rate`.
         schedule: "constant", or "adaptive": the actor's step size follows the policy change (KL divergence).
-        kl_per_action: Adaptive schedule: wanted KL divergence of one epoch, per action dimension.
+        kl_per_action: Adaptive schedule: wanted KL divergence of one epoch, per action that moves something.
         learning_rate_min: Adaptive schedule: lower limit.
         learning_rate_max: Adaptive schedule: upper limit.
         clip: PPO clipping range of the probability ratio.
@@ -51,8 +51,8 @@ class AgentConfig:
         critic_warmup_epochs: The actor is frozen for the first epochs while the critic learns.
         threads: CPU threads of torch; 0 leaves torch's own choice.
         precision: Matrix products of the networks, not of the environment: "highest" (float32), "high" (TF32
-            where there is one), "medium" (bfloat16 products of float32 numbers), "bfloat16" (hidden layers
-            run in bfloat16).
+            where there is one), "medium" (products of float32 numbers in bfloat16 on a CPU, as "high" on a
+            GPU), "bfloat16" (hidden layers run in bfloat16).
         seed: Seed of networks, action noise and environment.
         progress_seconds: Least time between two progress lines in the terminal.
     """

@@ -38,6 +38,8 @@ class PPOAgent(A2CAgent):
       that is updated is the one that acted (rl-games moves it in between, and with it every ratio);
     - the KL divergence is exact (rl-games' estimate is off by -0.26 at a noise of 0.055 and 156
       actions) and measured against the policy that acted;
+    - actions that move nothing, those of locked joints, have no part in the probability ratio or the
+      divergence: their noise would only blur the gradient;
     - nothing waits for the device within a rollout, nor within an update but for one number a pass (the
       adaptive schedule's, which decides whether the actor goes on).
 
@@ -45,6 +47,7 @@ class PPOAgent(A2CAgent):
         current_obs: (N, O) observations the next rollout starts from; set before the first epoch.
         actor_rests: Only the critic learns: during its warm-up, and for the rest of an epoch of the
             adaptive schedule in which the policy has moved too far.
+        moving: (M,) long, the actions that move something; None where all do.
         never_wait: Evaluate every final observation rather than ask the device which are needed.
         ranks: The processes that train this policy together, each on an environment of its own.
     """
@@ -59,6 +62,8 @@ class PPOAgent(A2CAgent):
         self.stepper = cast(RlGamesVecEnv, self.vec_env)
         self.optimizer = self._make_optimizer()
         self.actor_rests = False
+        moving: Tensor | None = getattr(env, "moving_actions", None)
+        self.moving = None if moving is None or len(moving) == self.actions_num else moving
         self.never_wait = self.obs_device.type != "cpu"
         self.timer = SectionTimer(self.obs_device)
         self.recorder = RolloutRecorder(env.num_envs, self.obs_device)
@@ -163,7 +168,7 @@ class PPOAgent(A2CAgent):
         actions = mean + sigma * torch.randn_like(mean)
         return {
             "actions": actions,
-            "neglogpacs": self.model.neglogp(actions, mean, sigma, log_sigma),
+            "neglogpacs": self._neglogp(actions, mean),
             "values": self.model.denorm_value(value),
             "mus": mean,
         }
@@ -259,10 +264,19 @@ class PPOAgent(A2CAgent):
     def _actor_losses(self, batch: dict[str, Tensor]) -> ActorLosses:
         with self._autocast():
             mean = self.policy.mean_action(batch["obs"])
-        log_sigma = self.policy.log_sigma
-        sigma = log_sigma.exp()
-        neglogp = self.model.neglogp(batch["actions"], mean, sigma, log_sigma)
-        return actor_losses(mean, sigma, neglogp, batch, self.e_clip)
+        sigma = self._moved(self.policy.log_sigma.exp())
+        neglogp = self._neglogp(batch["actions"], mean)
+        acted = {**batch, "mu": self._moved(batch["mu"])}
+        return actor_losses(self._moved(mean), sigma, neglogp, acted, self.e_clip)
+
+    def _neglogp(self, actions: Tensor, mean: Tensor) -> Tensor:
+        """Negative logarithms (N,) of the probability of actions (N, A) around mean (N, A)."""
+        log_sigma = self._moved(self.policy.log_sigma)
+        return self.model.neglogp(self._moved(actions), self._moved(mean), log_sigma.exp(), log_sigma)
+
+    def _moved(self, values: Tensor) -> Tensor:
+        """The columns of values (..., A) whose actions move something."""
+        return values if self.moving is None else values.index_select(-1, self.moving)
 
     @property
     def adaptive(self) -> bool:
@@ -271,7 +285,7 @@ class PPOAgent(A2CAgent):
     @property
     def wanted_kl(self) -> float:
         """KL divergence one epoch should bring; it grows with the action, as its noise does."""
-        return self.settings.kl_per_action * self.actions_num
+        return self.settings.kl_per_action * (self.actions_num if self.moving is None else len(self.moving))
 
     def _adapt_learning_rate(self, kl: float) -> None:
         lowest, highest = self.settings.learning_rate_min, self.settings.learning_rate_max

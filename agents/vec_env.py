@@ -18,7 +18,7 @@ class TrainingEnv(Protocol):
     `step` gives (obs (N, O), reward (N,), terminated (N,) bool, truncated (N,) bool, info). info holds
     `final_obs` (N, O), the observation before the reset, and may hold `reward_terms` (dict of (N,)) and
     `diverged` (N,) bool, worlds that had to be thrown away. An environment may have `counters`, running totals
-    of events by name, () int64.
+    of events by name, () int64, and `moving_actions` (M,) long, where not every action has an effect those that do.
     """
 
     @property

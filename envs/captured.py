@@ -1,10 +1,14 @@
 """Parts of a control step as CUDA graphs: hundreds of small kernels launched as one."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import gc
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import torch
 from torch import Tensor
+
+from motions.errors import UserError
 
 T = TypeVar("T")
 Given = TypeVarTuple("Given")
@@ -16,16 +20,35 @@ Every replay does the same operations on the same memory and writes the same res
 """
 
 
+@contextlib.contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Memory freed by chance while a CUDA graph is captured would spoil it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def cuda_graphs(generators: Sequence[torch.Generator]) -> Recorder:
-    """Records CUDA graphs, in which draws of the generators go on from replay to replay as they would without."""
+    """Records CUDA graphs, in which draws of the generators go on from replay to replay as they would without.
+
+    Recording raises UserError where something cannot be part of a graph.
+    """
 
     def record(body: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
-        # Other threads, such as a viewer's, may go on using the device meanwhile.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            result = body()
+        try:
+            # Other threads, such as a viewer's, may go on using the device meanwhile.
+            with no_garbage_collection(), torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                result = body()
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"no CUDA graph of this step: {reason}; --env.warp.graphs false does without") from error
         return result, graph.replay
 
     return record

@@ -105,6 +105,12 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         """Running totals of events in the engine, as `Simulator.counters`."""
         return self.sim.counters
 
+    @property
+    def moving_actions(self) -> Tensor:
+        """Which actions (M,) long, move something: those of joints that are not locked."""
+        joints = torch.as_tensor(self.scene.free_joints, dtype=torch.long, device=self.device)
+        return (3 * joints[:, None] + torch.arange(3, device=self.device)).flatten()
+
     def keep_last_frames(self, frames: int) -> LastFrames:
         """From now on keeps so many of the last frames of every row, to look at those that diverge."""
         self._last_frames = LastFrames(self.sim, frames)

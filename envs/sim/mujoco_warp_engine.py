@@ -8,6 +8,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from envs.captured import no_garbage_collection
 from envs.scene.scene import Scene
 from envs.sim import warp_kernels as kernels
 from envs.sim.base import Flight, Simulator
@@ -17,7 +18,6 @@ from envs.sim.warp_config import WarpConfig, torch_device
 from envs.sim.warp_setup import (
     announce_compilation,
     as_array,
-    no_garbage_collection,
     slot_of_geom,
     start_warp,
     warp_options,

@@ -1,10 +1,7 @@
 """What engine `mujoco_warp` needs to start: options, views and tables."""
 
-import contextlib
 import copy
-import gc
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import mujoco
@@ -59,15 +56,3 @@ def as_array(tensor: Tensor) -> wp.array:
     if tensor.dim() == 2:
         tensor = tensor.unsqueeze(1)
     return wp.from_torch(tensor, dtype=wp.vec3 if tensor.shape[-1] == 3 else wp.quat)
-
-
-@contextlib.contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Memory freed by chance while a CUDA graph is captured would spoil it."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

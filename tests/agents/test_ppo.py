@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -221,6 +222,27 @@ def test_critic_keeps_its_own_step_size() -> None:
 def test_wanted_change_scales_with_the_number_of_actions() -> None:
     agent = make_agent(quick(kl_per_action=0.01))
     assert agent.wanted_kl == pytest.approx(2 * 0.01)
+
+
+class HalfDeafEnv(ToyEnv):
+    """Says that only the second action moves anything."""
+
+    moving_actions = torch.tensor([1])
+
+
+def test_actions_that_move_nothing_are_not_learned() -> None:
+    agent = make_agent(quick(kl_per_action=0.01, mini_epochs=1), HalfDeafEnv(16))
+    assert agent.wanted_kl == pytest.approx(0.01)
+    head = list(agent.policy.actor.parameters())[-2]
+    before = head.detach().clone()
+    agent.train_epoch()
+    assert torch.equal(head[0], before[0])
+    assert not torch.equal(head[1], before[1])
+    noise = agent.experience_buffer.tensor_dict
+    sigma = agent.policy.log_sigma[1].exp()
+    away = ((noise["actions"] - noise["mus"])[..., 1] / sigma).square() / 2.0
+    expected = away + sigma.log() + 0.5 * math.log(2.0 * math.pi)
+    torch.testing.assert_close(noise["neglogpacs"], expected)
 
 
 def test_constant_learning_rate_stays() -> None:

@@ -36,6 +36,26 @@ def test_a_task_without_ball_and_fingers_keeps_both_widths(make_env: MakeEnv) ->
     assert torch.equal(obs[:, 823:838], torch.zeros(4, 15))
 
 
+def test_only_actions_of_free_joints_move_something(make_env: MakeEnv) -> None:
+    env = make_env(scene=NO_BALL)
+    assert len(make_env(scene=SceneConfig(hands="full")).moving_actions) == 156
+
+    def moved(columns: torch.Tensor) -> torch.Tensor:
+        env.reset(seed=0)
+        actions = env.reference_actions()
+        actions[:, columns] += 0.3
+        env.step(actions)
+        return env.sim.state.joint_rot.clone()
+
+    moving = env.moving_actions
+    others = torch.tensor(sorted(set(range(156)) - set(moving.tolist())))
+    assert len(others) == 90  # thirty finger joints
+    still = moved(others[:0])
+    assert torch.equal(moved(others), still)
+    for column in moving[::11].tolist():
+        assert not torch.equal(moved(torch.tensor([column])), still)
+
+
 def test_the_label_names_the_skill_of_the_row(make_env: MakeEnv) -> None:
     env = make_env(num_envs=16)
     obs, _ = env.reset(seed=0)

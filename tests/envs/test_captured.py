@@ -1,12 +1,16 @@
 """A step replayed from recordings is the step as written: shown by recordings on the CPU, on a GPU by CUDA graphs."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from conditioners.base import SkillConditioner
 from envs.captured import Captured, owned
+from envs.planned import PlannedConditioner
+from envs.sim.warp_config import WarpConfig
 from envs.vector_env import HOIVectorEnv
 from motions.library import MotionLibrary
 from tests.envs.busy import as_on_a_gpu, busy_env
@@ -59,6 +63,27 @@ def test_what_is_owned_is_not_overwritten() -> None:
     mine = owned([values, {"a": values}])
     values += 1.0
     assert mine[0].tolist() == mine[1]["a"].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("device", "graphs", "on_host", "recorded"),
+    [
+        ("cuda", True, False, True),
+        ("cpu", True, False, False),
+        ("cuda", False, False, False),
+        ("cuda", True, True, False),
+    ],
+)
+def test_a_step_is_recorded_on_a_gpu_alone(device: str, graphs: bool, on_host: bool, recorded: bool) -> None:
+    """Not where it is switched off, and not where the condition passes through the host."""
+    env: Any = SimpleNamespace(
+        device=torch.device(device),
+        config=SimpleNamespace(warp=WarpConfig(graphs=graphs)),
+        _conditioner=SimpleNamespace(on_host=on_host),
+        _generator=torch.Generator(),
+    )
+    assert (HOIVectorEnv._recorder(env) is not None) is recorded
+    assert (SkillConditioner.on_host, PlannedConditioner.on_host) == (False, True)
 
 
 def rollout(env: HOIVectorEnv) -> list[Any]:

@@ -64,17 +64,21 @@ ALONE = Ranks()
 
 
 @contextmanager
-def join_ranks(cuda: bool) -> Iterator[Ranks]:
+def join_ranks(device: str) -> Iterator[Ranks]:
     """This process among those that torchrun has started, or alone without it.
 
-    cuda: they talk by NCCL, each about the GPU of its local rank, which becomes torch's current one; else by gloo.
+    device: "cuda": they talk by NCCL, each about the GPU of its local rank, which becomes torch's current one; "cpu":
+    by gloo.
 
-    Raises UserError where there is no such GPU.
+    Raises UserError where there is no such GPU, and for one GPU's name, which would be that of all.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield ALONE
         return
+    cuda = device.startswith("cuda")
+    if cuda and device != "cuda":
+        raise UserError(f"torchrun gives every process a GPU of its own: leave warp.device at cuda, not {device}")
     if cuda:
         number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if number >= gpus:

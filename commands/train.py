@@ -67,8 +67,8 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
 
     resume = options.get("resume")
     with contextlib.ExitStack() as open_things:
-        on_gpu = config.env.engine == "mujoco_warp" and config.env.warp.device.startswith("cuda")
-        ranks = open_things.enter_context(join_ranks(on_gpu))
+        device = config.env.warp.device if config.env.engine == "mujoco_warp" else "cpu"
+        ranks = open_things.enter_context(join_ranks(device))
         folder = ranks.agree(resume or options.get("run_dir") or _new_folder(config.env.task))
         env = open_things.enter_context(contextlib.closing(make_env(config.env)))
         measure = None

@@ -86,6 +86,8 @@ def table(config: TableConfig) -> None:
     assert config.output
     if bool(config.planner) != bool(config.store):
         raise UserError("a planner looks at films: give --planner and --store, or neither")
+    if config.sentences and not config.planner:
+        raise UserError("--sentences is for a --planner that reads text")
     library = MotionLibrary(load_clips(config.motion_file))
     plan, source = plans(library), "clips"
     if config.planner:

@@ -27,7 +27,8 @@ class ConditionConfig:
     sentences: str = ""
     """File of `uva text` with the names of the skills, for a planner that reads what is wanted."""
     hold: float = 0.0
-    """Seconds for which a condition is held; 0 takes a new one at every control step."""
+    """Seconds for which a condition is held; 0 takes a new one at every control step. Plans of kind uva are held for
+    a quarter of a second, whatever this says."""
 
     def __post_init__(self) -> None:
         reads_table = self.kind in (*TABLE_KINDS, "uva")

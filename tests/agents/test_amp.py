@@ -34,7 +34,7 @@ from tests.agents.toy_env import MovingToyEnv
 agents, join = [], AMPAgent.join
 AMPAgent.join = lambda agent, ranks: (agents.append(agent), join(agent, ranks))[1]
 folder = Path(sys.argv[1])
-with join_ranks(cuda=False) as ranks:
+with join_ranks("cpu") as ranks:
     train(folder / "run", MovingToyEnv(8), quick(kind="amp", amp=AMP, max_epochs=2), task="toy", ranks=ranks)
 torch.save(agents[0].extra_state(), folder / f"rank_{ranks.number}.pt")
 """

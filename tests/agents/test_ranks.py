@@ -84,7 +84,7 @@ class Kept:
 
 folder = Path(sys.argv[1])
 run = folder / "run"
-with join_ranks(cuda=False) as ranks:
+with join_ranks("cpu") as ranks:
     facts = {"new": session(4, False), "resumed": session(6, True)}
     moments = Moments()
     learn_moments(moments, torch.arange(12.0).view(2, 3, 2)[ranks.number] ** 2, ranks)
@@ -164,7 +164,7 @@ def test_alone_nothing_changes() -> None:
     assert ALONE.sum(values) is values
     assert ALONE.agree("x") == "x"
     assert ALONE.seed(7) == ALONE.seed(7, epoch=3) == 7
-    with join_ranks(cuda=False) as ranks:
+    with join_ranks("cpu") as ranks:
         assert ranks == ALONE
 
 
@@ -172,7 +172,13 @@ def test_more_processes_than_gpus_are_one_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(UserError, match="process 1 has no GPU, there are 1"), join_ranks(cuda=True):
+    with pytest.raises(UserError, match="process 1 has no GPU, there are 1"), join_ranks("cuda"):
+        pass
+
+
+def test_one_gpu_for_all_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="leave warp.device at cuda, not cuda:1"), join_ranks("cuda:1"):
         pass
 
 

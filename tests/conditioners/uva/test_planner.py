@@ -189,6 +189,8 @@ def test_a_table_holds_the_true_plans_or_those_that_a_planner_sees(
     assert "mean plan 1.0" in capsys.readouterr().out
     with pytest.raises(UserError, match="give --planner and --store"):
         table(TableConfig(CLIP_DIR, tmp_path / "half.npz", planner="somewhere"))
+    with pytest.raises(UserError, match="--sentences is for a --planner"):
+        table(TableConfig(CLIP_DIR, tmp_path / "half.npz", sentences="somewhere"))
 
 
 @pytest.mark.slow

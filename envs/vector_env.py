@@ -161,7 +161,7 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         set_out, pass_judgement, look_on = self._parts
         if self._pool is not None:
             self._pool.renew()
-        self._actions.copy_(torch.as_tensor(actions).view(self._actions.shape))
+        self._actions.copy_(torch.as_tensor(actions).detach().reshape(self._actions.shape))
         set_out()
         self.sim.advance()
         outcome = pass_judgement()

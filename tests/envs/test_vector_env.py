@@ -56,6 +56,16 @@ def test_only_actions_of_free_joints_move_something(make_env: MakeEnv) -> None:
         assert not torch.equal(moved(torch.tensor([column])), still)
 
 
+def test_actions_may_carry_gradients(make_env: MakeEnv) -> None:
+    """They leave no graph behind that would grow from step to step."""
+    env = make_env(scene=NO_BALL)
+    env.reset(seed=0)
+    env.step(torch.zeros(4, 156, requires_grad=True))
+    held = [value for value in vars(env).values() if isinstance(value, torch.Tensor)]
+    assert len(held) > 6
+    assert not any(value.requires_grad for value in held)
+
+
 def test_the_label_names_the_skill_of_the_row(make_env: MakeEnv) -> None:
     env = make_env(num_envs=16)
     obs, _ = env.reset(seed=0)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from envs.captured import Captured, Recorder
+from envs.sim.captured import Captured, Recorder
 from envs.start import EpisodeStart, EpisodeStarts
 
 _EVERY = 16

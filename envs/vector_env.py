@@ -11,7 +11,6 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from conditioners.base import ConditionQuery
-from envs.captured import Captured, Recorder, cuda_graphs, owned
 from envs.clips import check_library, load_library
 from envs.conditions import env_conditioner
 from envs.config import EnvConfig
@@ -23,6 +22,7 @@ from envs.observer import Observer
 from envs.rendering import EnvRenderer
 from envs.scene.scene import build_scene
 from envs.sim import engine_device, make_simulator
+from envs.sim.captured import Captured, Recorder, cuda_graphs, owned
 from envs.sim.rows import Rows, counting_stalls
 from envs.start import EpisodeStart, EpisodeStarts
 from envs.start_pool import StartPool

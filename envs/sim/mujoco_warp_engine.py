@@ -8,10 +8,10 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from envs.captured import no_garbage_collection
 from envs.scene.scene import Scene
 from envs.sim import warp_kernels as kernels
 from envs.sim.base import Flight, Simulator
+from envs.sim.captured import no_garbage_collection
 from envs.sim.mujoco_layout import MAX_SPEED, MujocoLayout
 from envs.sim.rows import Rows
 from envs.sim.warp_config import WarpConfig, torch_device

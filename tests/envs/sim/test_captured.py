@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from conditioners.base import SkillConditioner
-from envs.captured import Captured, owned
 from envs.planned import PlannedConditioner
+from envs.sim.captured import Captured, owned
 from envs.sim.warp_config import WarpConfig
 from envs.vector_env import HOIVectorEnv
 from motions.library import MotionLibrary

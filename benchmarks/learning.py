@@ -77,7 +77,7 @@ def draw(run_dir: Path, baselines: dict[str, float], path: Path) -> None:
         axes.annotate(f"{name}, deterministic {reward:.3f}", (0.0, reward), xytext=(4, 2), fontsize=8, **where)
     axes.set_xlabel("samples [million]")
     axes.set_ylabel("mean reward per step")
-    axes.set_ylim(bottom=0.0)
+    axes.set_ylim(0.0, 1.1 * max(*baselines.values(), *(point.value for point in points)))
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=110)
 

@@ -35,10 +35,10 @@ _NO_WAIT = 0.5
 def start_states(library: MotionLibrary, repeats: int) -> tuple[Tensor, Tensor, MotionState]:
     """Clip, frame and state of every frame that an episode can start at, repeats times over."""
     rows = torch.arange(library.num_frames)
-    clip = torch.arange(library.num_clips).repeat_interleave(library.clip_length)
+    clip = library.frame_clip
     frame = rows - library.clip_start[clip]
     usable = library.valid & (frame >= 2) & (frame <= library.clip_length[clip] - 2)
-    usable &= ~torch.isin(library.clip_skill[clip], torch.tensor(OBJECTLESS_SKILLS))
+    usable &= ~torch.isin(library.frame_skill, torch.tensor(OBJECTLESS_SKILLS))
     rows = rows[usable].repeat(repeats)
     return clip[rows], frame[rows], MotionState.of(library.reference(rows))
 

@@ -44,5 +44,5 @@ def label_phase(library: MotionLibrary) -> Tensor:
     clip = library.frame_clip
     frame = torch.arange(library.num_frames, device=library.device) - library.clip_start[clip]
     phase = frame / (library.clip_length[clip] - 1).clamp_min(1)
-    label = functional.one_hot(library.clip_skill[clip], NUM_SKILLS).float()
+    label = functional.one_hot(library.frame_skill, NUM_SKILLS).float()
     return torch.cat([label, phase[:, None]], dim=1)[None]

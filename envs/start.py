@@ -84,7 +84,7 @@ class EpisodeStarts:
         row = self.sampler.draw(count, self._generator) if row is None else row
         clip = library.frame_clip[row]
         frame = row - library.clip_start[clip]
-        stray = torch.isin(library.clip_skill[clip], self._stray_skills)
+        stray = torch.isin(library.frame_skill[row], self._stray_skills)
         start = EpisodeStart(clip, frame, torch.zeros_like(frame), self._reference_state(row, stray))
         near = self._chance(count, self._config.noise)
         away = self._chance(count, self._config.switch) & ~near

@@ -45,16 +45,15 @@ class HistoryData:
         reference_heading: ReferenceHeading = "true",
     ) -> "HistoryData":
         """The frames of a library; reference_heading as in `reference_features`."""
-        clip = torch.arange(library.num_clips, device=library.device).repeat_interleave(library.clip_length)
         row = torch.arange(library.num_frames, device=library.device)
-        last = (library.clip_start + library.clip_length - 1)[clip]
+        last = (library.clip_start + library.clip_length - 1)[library.frame_clip]
         follows = library.valid & library.valid.roll(-1) & (row < last)
-        skill = library.clip_skill[clip]
+        skill = library.frame_skill
         return HistoryData(
             features=pad(reference_features(library, None, reference_heading), (0, 0, 0, 1)),
             skill=skill,
             has_object=~torch.isin(skill, torch.tensor(objectless, device=library.device)),
-            first=library.clip_start[clip],
+            first=library.clip_start[library.frame_clip],
             samples=row[follows],
             object_columns=3 * library.num_objects,
             length=length,

@@ -58,8 +58,7 @@ class ReferenceHistory:
         features = reference_features(library, self.object_slots, reference_heading, num_objects)
         # Every clip stands behind as many empty frames as a history has.
         self._tabulate([pad(clip, (0, 0, self._length, 0)) for clip in features.split(library.clip_length.tolist())])
-        clip = torch.arange(library.num_clips, device=library.device).repeat_interleave(library.clip_length)
-        self._first = torch.arange(library.num_frames, device=library.device) + self._length * clip
+        self._first = torch.arange(library.num_frames, device=library.device) + self._length * library.frame_clip
         self.embedding = torch.cat([self._embed(first) for first in self._first.split(_CHUNK)])
 
     def past(self, row: Tensor, oldest: Tensor) -> Past:

@@ -108,10 +108,9 @@ class _Search:
         self._settings = settings
         self._memory = memory
         rows = torch.arange(library.num_frames, device=library.device)
-        clips = torch.arange(library.num_clips, device=library.device)
-        self.row_clip = clips.repeat_interleave(library.clip_length)
+        self.row_clip = library.frame_clip
         self.row_frame = rows - library.clip_start[self.row_clip]
-        self._row_skill = library.clip_skill[self.row_clip]
+        self._row_skill = library.frame_skill
         last = library.clip_length[self.row_clip] + _LAST_TARGET
         self._valid = library.valid
         self._is_target = library.valid & (self.row_frame >= _FIRST_TARGET) & (self.row_frame <= last)

@@ -35,6 +35,8 @@ class Placement:
 
     def moment(self, moment: Moment) -> Moment:
         """A moment whose figure and ghost come to stand there."""
+        if self == Placement():  # most figures stay where they are, and a page shows sixty moments a second
+            return moment
         ghost = None if moment.ghost is None else self.pose(moment.ghost)
         return replace(moment, pose=self.pose(moment.pose), ghost=ghost)
 

@@ -1,57 +1,81 @@
-"""What a page costs the run."""
+"""What a step costs a page: it is sent what has moved. The processor time is in `benchmarks/page_cost.py`."""
 
-import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 
-from envs.config import EnvConfig, EpisodeConfig
-from envs.scene.config import ProjectileConfig, SceneConfig
-from envs.vector_env import HOIVectorEnv
-from motions.clip import Clip
-from motions.library import MotionLibrary
-from tests.viewer.tabs import LeavingViewer
-from viewer.browser.play_panel import PlayPanel
-from viewer.browser.server import open_server
-from viewer.controls import Controls
-from viewer.live import LiveRollout
+import numpy as np
+import pytest
 
-WARM, STEPS = 10, 90
-MOST = 3.5
-"""Of what a step costs without a page: on the machine of docs/viewer.md still less than 1/60 s."""
+from tests.viewer.moments import CONTACT_FROM, moment, setup
+from viewer.base import Moment
+from viewer.browser.scene import BrowserScene
+from viewer.browser.server import close_server, open_server
 
-
-def test_a_step_before_an_audience_is_not_much_dearer_than_one_without(demo_clips: dict[str, Clip]):
-    config = EnvConfig(
-        num_envs=1,
-        threads=1,
-        scene=SceneConfig(projectiles=ProjectileConfig(count=4)),
-        episode=EpisodeConfig(length=10**6, stop_at_clip_end=False, fall_height=None),
-    )
-    env = HOIVectorEnv(config, MotionLibrary(list(demo_clips.values())))
-    rollout = LiveRollout(env, lambda _: env.reference_actions(), Controls(), ghost=True)
-    server = open_server("127.0.0.1", 0)
-    viewer = LeavingViewer(server, PlayPanel(server, rollout))
-    spent = []
-
-    def note() -> None:
-        spent.append(time.process_time())
-        if rollout.steps < STEPS:
-            rollout.controls.ask(note)
-        else:
-            viewer.leave.set()
-
-    rollout.controls.ask(note)
-    rollout.run(viewer)
-    viewer.close()
-    assert len(spent) >= STEPS
-    watched = (spent[-1] - spent[WARM]) / (len(spent) - 1 - WARM)
-    alone = processor_seconds(lambda: env.step(env.reference_actions()))
-    env.close()
-    assert watched < MOST * alone, f"{1000 * watched:.1f} ms a step, {1000 * alone:.1f} ms without a page"
+OF_BALL = {f"/world/{kind}/{primitive}" for kind in ("figure", "ghost") for primitive in ("sphere", "cylinder")}
+BATCHES = OF_BALL | {"/world/figure/box", "/world/ghost/box"}
+"""A mesh for each primitive that the figure or its ghost consists of."""
+PLACES, TURNS, COLOURS = "batched_positions", "batched_wxyzs", "batched_colors"
 
 
-def processor_seconds(step: Callable[[], object]) -> float:
-    """Of all threads, a step: on a machine that does nothing else the run keeps up with the clock."""
-    begin = time.process_time()
-    for _ in range(STEPS):
-        step()
-    return (time.process_time() - begin) / STEPS
+class Wire:
+    """A page whose updates are kept instead of looked at."""
+
+    def __init__(self) -> None:
+        self.server = open_server("127.0.0.1", 0)
+        self.scene = BrowserScene(self.server)
+        self.scene.begin(setup(ghost=True))
+        self._updates: list[tuple[str, str, np.ndarray]] = []
+        # viser records all that is sent for those who ask; what the filter refuses is not kept.
+        self.server._websock_server.get_message_serializer(self._note)
+
+    def show(self, shown: Moment) -> list[tuple[str, str, np.ndarray]]:
+        """Batch, property and values of every update that showing a moment sends."""
+        self._updates.clear()
+        self.scene.show([shown])
+        return list(self._updates)
+
+    def _note(self, message) -> bool:
+        for name, values in getattr(message, "updates", {}).items():
+            self._updates.append((message.name, name, values))
+        return False
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    wire = Wire()
+    yield wire
+    close_server(wire.server)
+
+
+def turned(shown: Moment) -> Moment:
+    """Figure and ghost with all parts elsewhere and otherwise turned."""
+    quat = np.full_like(shown.pose.body_quat, 0.5)
+    pose = replace(shown.pose, body_pos=shown.pose.body_pos + 0.1, body_quat=quat)
+    return replace(shown, pose=pose, ghost=pose)
+
+
+def test_a_step_sends_places_and_turns_once_for_each_mesh(wire: Wire) -> None:
+    wire.show(moment(0, ghost=True))
+    updates = wire.show(turned(moment(1, ghost=True)))
+    assert Counter((batch, name) for batch, name, _ in updates) == {
+        (batch, name): 1 for batch in BATCHES for name in (PLACES, TURNS)
+    }
+    parts = sum(len(values) for _, name, values in updates if name == PLACES)
+    assert sum(values.nbytes for _, _, values in updates) == (3 + 4) * 4 * parts
+
+
+def test_what_has_not_changed_is_not_sent_again(wire: Wire) -> None:
+    wire.show(moment(0, ghost=True))
+    assert wire.show(moment(0, ghost=True)) == []
+    falling = wire.show(moment(1, ghost=True))
+    assert {(batch, name) for batch, name, _ in falling} == {(batch, PLACES) for batch in OF_BALL}
+
+
+def test_colours_are_sent_when_something_is_touched_and_not_before(wire: Wire) -> None:
+    coloured = [
+        step
+        for step in range(CONTACT_FROM + 3)
+        if COLOURS in {name for _, name, _ in wire.show(moment(step, ghost=True))}
+    ]
+    assert coloured == [CONTACT_FROM]

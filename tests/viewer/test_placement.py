@@ -11,6 +11,7 @@ from motions.library import MotionLibrary
 from motions.state import MotionState
 from motions.stitching import align
 from tests.envs.drawing.poses import standing
+from tests.viewer.moments import moment
 from viewer.placement import Placement, placed_over
 from viewer.replay import clip_moments
 
@@ -28,6 +29,12 @@ def test_bodies_and_objects_keep_their_distances_and_turn_along():
     np.testing.assert_allclose(moved.body_pos[:, 2], pose.body_pos[:, 2], atol=1e-6)
     assert moved.object_touch is pose.object_touch
     assert not np.allclose(moved.body_quat, pose.body_quat)
+
+
+def test_what_stays_where_it_is_is_not_worked_out_anew():
+    shown = moment(0, ghost=True)
+    assert Placement().moment(shown) is shown
+    assert Placement(shift=(1.0, 0.0, 0.0)).moment(shown).pose.body_pos[0, 0] == shown.pose.body_pos[0, 0] + 1.0
 
 
 def test_laying_over_is_the_alignment_of_the_graph(demo_clips: dict[str, Clip]):

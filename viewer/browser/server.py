@@ -9,6 +9,7 @@ import rich
 import viser
 
 from motions.errors import UserError
+from viewer.browser.wake import wake_from_loop
 
 _HERE = ("127.0.0.1", "localhost", "::1")
 _OPEN = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # every address of this machine, and the own one of them
@@ -29,6 +30,7 @@ def open_server(host: str, port: int) -> viser.ViserServer:
     if port and server.get_port() != port:  # taken since the check: viser goes on to the next one
         close_server(server)
         raise PortTaken(_taken(port))
+    wake_from_loop(server)
     server.gui.configure_theme(control_width="large", show_logo=False, show_share_button=False)
     server.gui.main_panel.dock_right()
     return server

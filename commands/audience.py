@@ -25,7 +25,7 @@ class AudienceConfig:
     """Into which file, or before whom."""
 
     output: Path | None = None
-    """Write a video (.mp4) or a sheet of pictures (.png), in place of a viewer."""
+    """Write a video (.mp4), a sheet of pictures (.png) or the motion as a clip (.npz), in place of a viewer."""
     fps: float = 30.0
     """Pictures per second of the video."""
     speed: float = 1.0

@@ -128,5 +128,5 @@ def _record(config: PlayConfig, env: Any, player: Any, output: Path) -> None:
     rows = min(env.num_envs, MOST_FIGURES)
     ghost = config.picture.ghost != "off"
     with open_recorder(output, [config.steps], config.picture, config.fps, config.speed) as recorder:
-        reward = watch(env, player.act, recorder, config.steps, rows, ghost, config.throw_every)
-    print(f"{output}: {config.steps} steps, reward {reward:.3f}")
+        steps, reward = watch(env, player.act, recorder, config.steps, rows, ghost, config.throw_every)
+    print(f"{output}: {steps} steps, reward {reward:.3f}")

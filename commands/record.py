@@ -30,7 +30,7 @@ def route(argv: Sequence[str]) -> tuple[list[str], ModuleType]:
         print(
             "usage: run.py record --checkpoint PATH [options of play]\n"
             "       run.py record --motion_file PATH [options of replay]\n"
-            f"\n--output FILE.mp4 or FILE.png; {DEFAULT_OUTPUT} where it is not given."
+            f"\n--output FILE.mp4, FILE.png or FILE.npz; {DEFAULT_OUTPUT} where it is not given."
         )
         raise SystemExit(0)
     source = play if "--checkpoint" in names else replay

@@ -285,6 +285,7 @@ def test_the_published_recipe_is_the_published_one():
         (["replay", "--motion_file", "clips", "--port", "70000"], "port must be 0 to 65535, not 70000"),
         (["replay", "--motion_file", f"{DEMO}", "--clip", "99", "--output", "a.mp4"], "no clip '99' in"),
         (["replay", "--motion_file", f"{DEMO}", "--output", "a.avi"], "a.avi: unknown suffix '.avi'"),
+        (["replay", "--motion_file", f"{DEMO}", "--output", "a.npz"], "a.npz: a clip holds one sequence, not 5"),
         (
             ["replay", "--motion_file", "clips", "--speed", "0"],
             "command line: speed must be above 0, not 0.0",

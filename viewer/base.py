@@ -51,7 +51,8 @@ class Moment:
 
     ghost: where the reference is. skill, caption: what is shown, in large and in small letters. time: since
     the begin [s]. label: the reference says that a hand holds an object; touch: a hand touches one. reward
-    and its terms: of the step, where there are any. skill_id: -1 where the skill has none.
+    and its terms: of the step, where there are any. skill_id: -1 where the skill has none. begins: its episode
+    has just begun, where it may be somewhere else than a step before.
     """
 
     pose: Pose
@@ -64,6 +65,7 @@ class Moment:
     reward: float | None = None
     reward_terms: Mapping[str, float] = field(default_factory=dict)
     skill_id: int = -1
+    begins: bool = False
 
 
 class Viewer(ABC):

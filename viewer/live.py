@@ -125,7 +125,7 @@ class LiveRollout:
     def _arrange(self, moments: Sequence[Moment]) -> None:
         """Lets humanoids whose episodes begin stand side by side, wherever they are in their own worlds."""
         for row, moment in zip(self._rows, moments, strict=True):
-            if self._env.progress[row] == 0:
+            if moment.begins:
                 x, y = self._stands[row] - moment.pose.body_pos[0, :2]
                 self._places[row] = Placement(shift=(float(x), float(y), 0.0))
 

@@ -24,11 +24,11 @@ def watch(
     rows: int = 1,
     ghost: bool = False,
     throw_every: float = 0.0,
-) -> float:
+) -> tuple[int, float]:
     """Resets env, runs policy and shows the first rows, until steps are done or the viewer is closed.
 
     ghost: whether the reference is shown too. throw_every: seconds between boxes thrown at every row, 0 for none.
-    Returns the mean reward per step over all rows.
+    Returns the steps done, and the mean reward per step over all rows.
     """
     viewer.begin(rollout_setup(env, steps, rows, ghost))
     period = max(1, round(throw_every / env.sim.control_dt)) if throw_every else steps + 1
@@ -45,7 +45,7 @@ def watch(
             total += float(reward.mean())
             done = step + 1
             viewer.show(rollout_moments(env, done, range(rows), reward, info["reward_terms"], ghost))
-    return total / max(done, 1)
+    return done, total / max(done, 1)
 
 
 def rollout_setup(env: HOIVectorEnv, steps: int, rows: int, ghost: bool = False) -> Setup:
@@ -81,6 +81,7 @@ def rollout_moments(
             ghost=pose,
             skill=skill_name(env.scene.skeleton.name, int(env.skill[row])),
             skill_id=int(env.skill[row]),
+            begins=bool(env.progress[row] == 0),
             caption=_caption(env, row),
             time=step * env.sim.control_dt,
             label=bool(label[row]),

@@ -39,8 +39,13 @@ def test_several_clips_make_a_row_each(tmp_path: Path):
 
 
 def test_another_suffix_is_one_line(tmp_path: Path):
-    with pytest.raises(UserError, match=r"out\.gif: unknown suffix '\.gif'; expected \.mp4 or \.png"):
+    with pytest.raises(UserError, match=r"out\.gif: unknown suffix '\.gif'; expected \.mp4, \.png or \.npz"):
         open_recorder(tmp_path / "out.gif", [10])
+
+
+def test_a_clip_of_several_sequences_is_one_line(tmp_path: Path):
+    with pytest.raises(UserError, match=r"out\.npz: a clip holds one sequence, not 2; choose one"):
+        open_recorder(tmp_path / "out.npz", [10, 10])
 
 
 def test_a_bad_picture_size_is_one_line_and_leaves_no_file(tmp_path: Path):

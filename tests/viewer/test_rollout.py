@@ -31,7 +31,8 @@ def still(observation: torch.Tensor) -> torch.Tensor:
 
 def test_the_first_rows_are_shown_step_by_step(env: HOIVectorEnv):
     viewer = NullViewer()
-    reward = watch(env, still, viewer, steps=5, rows=2)
+    steps, reward = watch(env, still, viewer, steps=5, rows=2)
+    assert steps == 5
     assert len(viewer.shown) == 5
     assert all(len(moments) == 2 for moments in viewer.shown)
     setup = viewer.setups[0]

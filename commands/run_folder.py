@@ -14,9 +14,22 @@ def env_layer(checkpoint: Path) -> Layer:
     """
     if not checkpoint.exists():
         raise UserError(f"command line: no run, checkpoint or policy at {checkpoint}")
-    folder = checkpoint.resolve()
+    path = _config_of(checkpoint)
+    if path is None:
+        raise UserError(f"{checkpoint}: no {CONFIG_FILE} in it or above it")
+    return restrict(read_layer(path), ["env"])
+
+
+def hands_layer(policy: Path) -> Layer:
+    """How the fingers are locked that a policy knows, as a layer; empty where nothing says so."""
+    path = _config_of(policy)
+    env = read_layer(path).values.get("env") if path else None
+    pose = (env or {}).get("scene", {}).get("locked_pose")
+    return Layer(str(path), {"env": {"scene": {"locked_pose": pose}}} if pose else {})
+
+
+def _config_of(policy: Path) -> Path | None:
+    folder = policy.resolve()
     # A checkpoint lies in RUN/checkpoints/NAME.
-    for place in (folder, *list(folder.parents)[:2]):
-        if (place / CONFIG_FILE).is_file():
-            return restrict(read_layer(place / CONFIG_FILE), ["env"])
-    raise UserError(f"{checkpoint}: no {CONFIG_FILE} in it or above it")
+    places = (folder, *list(folder.parents)[:2])
+    return next((place / CONFIG_FILE for place in places if (place / CONFIG_FILE).is_file()), None)

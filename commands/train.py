@@ -3,15 +3,20 @@
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
 from commands.layers import Layer, named_layer, read_layer
+from commands.run_folder import hands_layer
 from commands.schema import to_plain
 from commands.train_config import ALIASES, TrainConfig
 from motions.errors import UserError
 from motions.run_config import CONFIG_FILE
+
+if TYPE_CHECKING:
+    from envs.scene.scene import Scene
 
 
 def main(argv: Sequence[str]) -> None:
@@ -30,7 +35,8 @@ def parse(argv: Sequence[str]) -> tuple[TrainConfig, dict[str, Any]]:
     given = parser.given(argv)
     if given.get("resume"):
         return parser.resolve(_resumed(given), argv), given
-    own = [read_layer(given["config"])] if given.get("config") else []
+    own = [hands_layer(given["start_from"])] if given.get("start_from") else []
+    own += [read_layer(given["config"])] if given.get("config") else []
     return parser.resolve(task_and_recipe(given, own), argv), given
 
 
@@ -82,7 +88,7 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
             env,
             config.agent,
             task=config.env.task,
-            run_config=to_plain(config),
+            run_config=to_plain(_with_its_hands(config, env.scene)),
             resume=resume is not None,
             warm_start=warm_start(env, config.clone_steps, options.get("start_from")),
             measure=measure,
@@ -95,6 +101,14 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
     print(f"{result.reason} at epoch {result.epoch}, {result.samples} samples, reward {result.mean_reward:.3f}")
     print(f"checkpoint {result.checkpoint}")
     print(f"go on: python run.py train --resume {folder}; look: python run.py play --checkpoint {folder}")
+
+
+def _with_its_hands(config: TrainConfig, scene: "Scene") -> TrainConfig:
+    """The configuration with the pose in which the scene's fingers are locked, if they are."""
+    if scene.config.hands != "locked":
+        return config
+    of_scene = replace(config.env.scene, locked_pose=scene.finger_pose)
+    return replace(config, env=replace(config.env, scene=of_scene))
 
 
 def _new_folder(task: str) -> Path:

@@ -27,8 +27,19 @@ def rewrite_config(run_dir: Path, run_config: Mapping[str, Any], until: str) -> 
     write_config(run_dir, run_config)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes a list of numbers in a line."""
+
+    def represent_numbers(self, values: list[Any]) -> yaml.Node:
+        numbers = all(isinstance(value, int | float) for value in values)
+        return self.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=numbers)
+
+
+_Dumper.add_representer(list, _Dumper.represent_numbers)
+
+
 def _text(run_config: Mapping[str, Any]) -> bytes:
-    return yaml.safe_dump(_plain(run_config), sort_keys=False, allow_unicode=True).encode()
+    return yaml.dump(_plain(run_config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120).encode()
 
 
 def _plain(value: Any) -> Any:

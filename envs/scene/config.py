@@ -58,7 +58,10 @@ class SceneConfig:
 
     skeleton: Literal["mocap", "parahome"] = "mocap"
     hands: Literal["full", "locked"] = "full"
-    """locked: fingers are fixed to the wrist in the clips' mean pose; about five times faster."""
+    """locked: fingers are fixed to the wrist; about five times faster."""
+    locked_pose: tuple[float, ...] = ()
+    """Exp-maps of the finger joints, one after the other, in which locked fingers stay [rad]; the mean over the clips
+    where empty. A run keeps those it began with: with other clips its policy would not know its own hands."""
     objects: tuple[BallConfig, ...] = field(default_factory=lambda: (BallConfig(),))
     projectiles: ProjectileConfig = field(default_factory=ProjectileConfig)
     self_collision: bool = True

@@ -13,6 +13,7 @@ from envs.scene.hand_contacts import add_hand_contacts
 from envs.scene.humanoid import add_humanoid
 from envs.scene.objects import add_ball, add_ground
 from envs.scene.projectiles import add_projectiles
+from motions.errors import UserError
 from motions.skeleton import Skeleton, load_skeleton
 
 
@@ -27,6 +28,11 @@ class Scene:
     skeleton: Skeleton
     model: mujoco.MjModel
     locked_pose: np.ndarray
+
+    @property
+    def finger_pose(self) -> tuple[float, ...]:
+        """What `SceneConfig.locked_pose` says of locked fingers."""
+        return tuple(self.locked_pose[list(self.skeleton.finger_joints)].flatten().tolist())
 
     @property
     def object_names(self) -> tuple[str, ...]:
@@ -67,10 +73,12 @@ def build_scene(config: SceneConfig, locked_pose: np.ndarray | None = None) -> S
 
     Args:
         config: what stands in it.
-        locked_pose: (J, 3) exp-maps [rad] for locked fingers; the rest pose where left out.
+        locked_pose: (J, 3) exp-maps [rad] for locked fingers where config has none; the rest pose where left out.
+
+    Raises UserError where config.locked_pose is not that of the skeleton's fingers.
     """
     skeleton = load_skeleton(config.skeleton)
-    pose = np.zeros((skeleton.num_joints, 3)) if locked_pose is None else np.asarray(locked_pose)
+    pose = _locked_pose(config, skeleton, locked_pose)
     spec = mujoco.MjSpec()
     spec.modelname = f"{config.skeleton} {config.hands} hands"
     spec.option.timestep = 1.0 / config.physics_hz
@@ -90,6 +98,16 @@ def build_scene(config: SceneConfig, locked_pose: np.ndarray | None = None) -> S
     if config.self_collision:
         _exclude_within_hands(spec, skeleton)
     return Scene(config=config, skeleton=skeleton, model=spec.compile(), locked_pose=pose)
+
+
+def _locked_pose(config: SceneConfig, skeleton: Skeleton, of_clips: np.ndarray | None) -> np.ndarray:
+    pose = np.zeros((skeleton.num_joints, 3)) if of_clips is None else np.array(of_clips)
+    if config.locked_pose:
+        joints = list(skeleton.finger_joints)
+        if len(config.locked_pose) != 3 * len(joints):
+            raise UserError(f"scene.locked_pose has {len(config.locked_pose)} numbers; expected {3 * len(joints)}")
+        pose[joints] = np.reshape(config.locked_pose, (-1, 3))
+    return pose
 
 
 def _add_lights(spec: mujoco.MjSpec) -> None:

@@ -16,7 +16,8 @@ from motions.errors import UserError
 from motions.formats import save_clip
 from tests.motions.clips import random_clip
 
-SMALL = ["--agent.horizon", "2", "--agent.max_epochs", "1", "--agent.hidden_sizes", "[8]", "--clone_steps", "0", "--guard_frames", "0"]
+OPTIONS = {"agent.horizon": 2, "agent.max_epochs": 1, "agent.hidden_sizes": "[8]", "clone_steps": 0, "guard_frames": 0}
+SMALL = [f"--{name}={value}" for name, value in OPTIONS.items()]
 
 
 def clips(folder: Path, seed: int) -> str:

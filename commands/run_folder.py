@@ -10,14 +10,17 @@ from motions.run_config import CONFIG_FILE
 def env_layer(checkpoint: Path) -> Layer:
     """The environment of the run that a run folder, checkpoint or shipped policy belongs to, as a layer.
 
-    Raises UserError where there is no such folder or it says nothing of its environment.
+    Clips that lie in that folder are found from anywhere. Raises UserError where there is no such folder or it says
+    nothing of its environment.
     """
     if not checkpoint.exists():
         raise UserError(f"command line: no run, checkpoint or policy at {checkpoint}")
     path = _config_of(checkpoint)
     if path is None:
         raise UserError(f"{checkpoint}: no {CONFIG_FILE} in it or above it")
-    return restrict(read_layer(path), ["env"])
+    layer = restrict(read_layer(path), ["env"])
+    _find_clips_beside(layer, path.parent)
+    return layer
 
 
 def hands_layer(policy: Path) -> Layer:
@@ -26,6 +29,15 @@ def hands_layer(policy: Path) -> Layer:
     env = read_layer(path).values.get("env") if path else None
     pose = (env or {}).get("scene", {}).get("locked_pose")
     return Layer(str(path), {"env": {"scene": {"locked_pose": pose}}} if pose else {})
+
+
+def _find_clips_beside(layer: Layer, folder: Path) -> None:
+    env = layer.values.get("env")
+    if not isinstance(env, dict):
+        return
+    clips = env.get("motion_file")
+    if isinstance(clips, str) and clips and (folder / clips).exists():
+        layer.values["env"] = {**env, "motion_file": str(folder / clips)}
 
 
 def _config_of(policy: Path) -> Path | None:

@@ -221,6 +221,16 @@ def test_a_resumed_run_keeps_its_configuration(tmp_path: Path):
         train.parse(["--resume", str(tmp_path), "--task", "locomotion"])
 
 
+def test_clips_beside_a_policy_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    policy = tmp_path / "policy"
+    (policy / "motion").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for named, found in (("motion", str(policy / "motion")), ("policy", "policy"), ("nowhere", "nowhere"), ("", "")):
+        (policy / "config.yaml").write_text(yaml.safe_dump({"env": {"task": "locomotion", "motion_file": named}}))
+        assert play.parse(["--checkpoint", str(policy)]).env.motion_file == found
+    assert play.parse(["--checkpoint", str(policy), "--motion_file", "mine"]).env.motion_file == "mine"
+
+
 def test_play_takes_the_environment_of_the_run(tmp_path: Path):
     config, _ = train.parse(["--task", "locomotion", "--num_envs", "32", "--seed", "5"])
     checkpoint = tmp_path / "checkpoints" / "epoch_000001"

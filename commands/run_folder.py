@@ -26,8 +26,8 @@ def env_layer(checkpoint: Path) -> Layer:
 def hands_layer(policy: Path) -> Layer:
     """How the fingers are locked that a policy knows, as a layer; empty where nothing says so."""
     path = _config_of(policy)
-    env = read_layer(path).values.get("env") if path else None
-    pose = (env or {}).get("scene", {}).get("locked_pose")
+    scene = env.get("scene") if path and isinstance(env := read_layer(path).values.get("env"), dict) else None
+    pose = scene.get("locked_pose") if isinstance(scene, dict) else None
     return Layer(str(path), {"env": {"scene": {"locked_pose": pose}}} if pose else {})
 
 

@@ -67,6 +67,16 @@ def restrict(layer: Layer, keys: Sequence[str]) -> Layer:
     return Layer(layer.source, {key: layer.values[key] for key in keys if key in layer.values})
 
 
+def section(layer: Layer, *names: str) -> dict[str, Any]:
+    """What the layer says under names, one within the other; empty where there is no mapping."""
+    values: Any = layer.values
+    for name in names:
+        values = values.get(name)
+        if not isinstance(values, dict):
+            return {}
+    return values
+
+
 def flatten(values: Mapping[str, Any], groups: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and values; a mapping is opened only where it stands for a group of keys."""
     for name, value in values.items():

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from commands.layers import Layer, read_layer, restrict
+from commands.layers import Layer, read_layer, restrict, section
 from motions.errors import UserError
 from motions.run_config import CONFIG_FILE
 
@@ -19,25 +19,17 @@ def env_layer(checkpoint: Path) -> Layer:
     if path is None:
         raise UserError(f"{checkpoint}: no {CONFIG_FILE} in it or above it")
     layer = restrict(read_layer(path), ["env"])
-    _find_clips_beside(layer, path.parent)
+    clips = section(layer, "env").get("motion_file")
+    if isinstance(clips, str) and clips and (path.parent / clips).exists():
+        layer.values["env"]["motion_file"] = str(path.parent / clips)
     return layer
 
 
 def hands_layer(policy: Path) -> Layer:
     """How the fingers are locked that a policy knows, as a layer; empty where nothing says so."""
     path = _config_of(policy)
-    scene = env.get("scene") if path and isinstance(env := read_layer(path).values.get("env"), dict) else None
-    pose = scene.get("locked_pose") if isinstance(scene, dict) else None
+    pose = section(read_layer(path), "env", "scene").get("locked_pose") if path else None
     return Layer(str(path), {"env": {"scene": {"locked_pose": pose}}} if pose else {})
-
-
-def _find_clips_beside(layer: Layer, folder: Path) -> None:
-    env = layer.values.get("env")
-    if not isinstance(env, dict):
-        return
-    clips = env.get("motion_file")
-    if isinstance(clips, str) and clips and (folder / clips).exists():
-        layer.values["env"] = {**env, "motion_file": str(folder / clips)}
 
 
 def _config_of(policy: Path) -> Path | None:

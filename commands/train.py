@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands.config_parser import COMMAND_LINE, ConfigParser
-from commands.layers import Layer, named_layer, read_layer
+from commands.layers import Layer, named_layer, read_layer, section
 from commands.run_folder import hands_layer
 from commands.schema import to_plain
 from commands.train_config import ALIASES, TrainConfig
@@ -45,8 +45,7 @@ def task_and_recipe(given: dict[str, Any], own: list[Layer]) -> list[Layer]:
     defaults = TrainConfig()
     task, recipe = defaults.env.task, defaults.recipe
     for layer in own:
-        env = layer.values.get("env")
-        task = env.get("task", task) if isinstance(env, dict) else task
+        task = section(layer, "env").get("task", task)
         recipe = layer.values.get("recipe", recipe)
     task, recipe = given.get("env.task", task), given.get("recipe", recipe)
     recipes = [named_layer("recipe", name) for name in str(recipe).split("+")]

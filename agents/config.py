@@ -6,7 +6,7 @@ from typing import Literal
 from agents.amp_config import AMPConfig
 from motions.errors import UserError
 
-Precision = Literal["highest", "high", "medium", "bfloat16"]
+Precision = Literal["auto", "highest", "high", "medium", "bfloat16"]
 
 
 LARGEST_SEED = 2**31
@@ -52,7 +52,8 @@ class AgentConfig:
         threads: CPU threads of torch; 0 leaves torch's own choice.
         precision: Matrix products of the networks, not of the environment: "highest" (float32), "high" (TF32
             where there is one), "medium" (products of float32 numbers in bfloat16 on a CPU, as "high" on a
-            GPU), "bfloat16" (hidden layers run in bfloat16).
+            GPU), "bfloat16" (hidden layers run in bfloat16), "auto": the quickest of the first, the last and, on a
+            GPU, "high", measured when the run starts; `config.yaml` says which.
         seed: Seed of networks, action noise and environment.
         progress_seconds: Least time between two progress lines in the terminal.
     """

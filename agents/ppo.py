@@ -18,6 +18,7 @@ from agents.learning_rate import adapted_learning_rate, moved_too_far
 from agents.losses import ActorLosses, actor_losses
 from agents.network import ActorCritic
 from agents.normaliser import learn_moments
+from agents.precision import settle_precision
 from agents.ranks import ALONE, Ranks
 from agents.rl_games_setup import no_deprecations, rl_games_params
 from agents.stats import RolloutRecorder, RolloutStats, UpdateStats
@@ -58,7 +59,7 @@ class PPOAgent(A2CAgent):
         with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()), no_deprecations():
             super().__init__("hoigym", rl_games_params(config, env, scratch))
             cast(SummaryWriter, self.writer).close()
-        self.settings = config
+        self.settings = settle_precision(config, env)
         self.stepper = cast(RlGamesVecEnv, self.vec_env)
         self.optimizer = self._make_optimizer()
         self.actor_rests = False

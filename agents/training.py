@@ -14,6 +14,7 @@ import torch
 from agents.amp import AMPAgent
 from agents.config import AgentConfig
 from agents.ppo import PPOAgent
+from agents.precision import settle_precision
 from agents.progress import Summaries
 from agents.ranks import ALONE, Ranks
 from agents.run_state import changed_versions, restore, restore_policy
@@ -53,8 +54,8 @@ def train(
     Args:
         run_dir: Folder of the run; new, unless `resume`.
         env: Environment to train in; stays open.
-        config: Settings of the agent. A resumed run may change all but the network's sizes; an adaptive
-            learning rate goes on from where it was.
+        config: Settings of the agent; a precision "auto" is measured. A resumed run may change all but the
+            network's sizes; an adaptive learning rate goes on from where it was.
         task: Name of the task, kept with the policy.
         run_config: What `config.yaml` should say; the agent's settings alone by default.
         resume: Go on from the newest intact checkpoint; where a kill came before the first one, start.
@@ -73,6 +74,7 @@ def train(
     """
     begin = time.monotonic() if begin is None else begin
     checkpoints = _check_folder(run_dir, resume, ranks)
+    config = ranks.agree(settle_precision(config, env) if ranks.first else config)
     with torch_threads(config.threads), StopSignal("epoch") as stop:
         _seed_everything(ranks.seed(config.seed))
         agent = _AGENTS[config.kind](env, config)

@@ -65,7 +65,7 @@ def run(cases: Sequence[Case], seconds: float, output: Path | None, say: Callabl
 def header() -> str:
     """The first lines of a Markdown table."""
     columns = ("case", "engine", "nv", "rows", "raw [steps/s]", "env [steps/s]", "env/raw", "PPO [samples/s]")
-    columns += ("PPO/raw", "env/policy/update [%]", "memory [GiB]", "events per million row-steps")
+    columns += ("PPO/raw", "env/policy/update [%]", "precision", "memory [GiB]", "events per million row-steps")
     return f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|"
 
 
@@ -79,6 +79,7 @@ def line(name: str, speed: Speed) -> str:
         "-" if speed.ppo is None else f"{speed.ppo:,.0f}",
         "-" if speed.ppo_ratio is None else f"{speed.ppo_ratio:.2f}",
         shares if speed.shares else "-",
+        speed.precision or "-",
         f"{speed.memory:.1f}",
         events,
     )

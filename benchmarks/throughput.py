@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from agents.config import AgentConfig
+from agents.config import AgentConfig, Precision
 from agents.ppo import PPOAgent
+from agents.precision import settle_precision
 from agents.timing import SectionTimer
 from agents.torch_settings import torch_threads
 from benchmarks.raw_engine import RawEngine, raw_engine
@@ -36,7 +37,8 @@ class Speed:
 
     raw, env [control steps/s over all rows], ppo [samples/s], None where left out; env_ratio: median over the
     rounds of env over raw; ppo_ratio: ppo over raw; shares: of the training time, by section; memory [GiB]: in
-    use on the GPU, or held by this process; events: name -> row-steps with such an event, per million.
+    use on the GPU, or held by this process; events: name -> row-steps with such an event, per million; precision:
+    of the networks, None where left out.
     """
 
     task: str
@@ -53,6 +55,7 @@ class Speed:
     shares: dict[str, float]
     memory: float
     events: dict[str, float]
+    precision: Precision | None = None
 
 
 def measure(env_config: EnvConfig, agent_config: AgentConfig | None, *, seconds: float = 10.0) -> Speed:
@@ -65,6 +68,8 @@ def measure(env_config: EnvConfig, agent_config: AgentConfig | None, *, seconds:
     try:
         raw, stepped, ratio, events = _engine_and_env(env, seconds)
         _free(env.device)  # the states kept for the raw engine are no part of the memory that training takes
+        # Settled here, for its line would fall between those of the table.
+        agent_config = agent_config and settle_precision(agent_config, env, say=lambda _: None)
         loop, shares = _training(env, agent_config, seconds) if agent_config else (None, {})
         return Speed(
             task=env_config.task,
@@ -81,6 +86,7 @@ def measure(env_config: EnvConfig, agent_config: AgentConfig | None, *, seconds:
             shares=shares,
             memory=_memory(env.device),
             events=events,
+            precision=agent_config and agent_config.precision,
         )
     finally:
         env.close()

@@ -65,6 +65,7 @@ def _resumed(given: dict[str, Any]) -> list[Layer]:
 
 def _train(config: TrainConfig, options: dict[str, Any]) -> None:
     begin = time.monotonic()
+    from agents.precision import settle_precision
     from agents.ranks import join_ranks
     from agents.training import train
     from commands.warm_start import warm_start
@@ -82,6 +83,8 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
 
             held_out = HeldOut(config.env, config.eval_trials, config.eval_horizon)
             measure = open_things.enter_context(held_out).measure
+        agent = ranks.agree(settle_precision(config.agent, env) if ranks.first else config.agent)
+        config = replace(config, agent=agent)
         result = train(
             folder,
             env,

@@ -34,6 +34,7 @@ SPEED = Speed(
     shares={"env": 0.8, "policy": 0.08, "update": 0.12},
     memory=2.7,
     events={"diverged": 0.0, "full_contacts": 12.5},
+    precision="bfloat16",
 )
 
 
@@ -69,8 +70,8 @@ def test_training_is_measured_with_the_threads_of_its_recipe(monkeypatch: pytest
 
 def test_a_line_of_the_table() -> None:
     assert line("full hands", SPEED) == (
-        "| full hands | mujoco_warp | 168 | 4,096 | 88,000 | 80,000 | 0.91 | 71,000 | 0.81 | 80/8/12 | 2.7"
-        " | full_contacts 12.5 |"
+        "| full hands | mujoco_warp | 168 | 4,096 | 88,000 | 80,000 | 0.91 | 71,000 | 0.81 | 80/8/12 | bfloat16"
+        " | 2.7 | full_contacts 12.5 |"
     )
 
 

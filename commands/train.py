@@ -26,18 +26,18 @@ def main(argv: Sequence[str]) -> None:
 
 
 def parse(argv: Sequence[str]) -> tuple[TrainConfig, dict[str, Any]]:
-    """The configuration, and the given options beside it: config, resume, run_dir, start_from."""
+    """The configuration, and the given options beside it: config, resume, run_dir."""
     parser = ConfigParser("run.py train", TrainConfig, ALIASES)
     parser.add_argument("--config", type=Path | None, help="YAML file of your own, over task and recipe.")
     parser.add_argument("--resume", type=Path | None, help="Run folder to go on with, as it was configured.")
     parser.add_argument("--run_dir", type=Path | None, help="New folder of the run; output/TASK-TIME by default.")
-    parser.add_argument("--start_from", type=Path | None, help="Policy, checkpoint or run whose policy to start from.")
     given = parser.given(argv)
     if given.get("resume"):
         return parser.resolve(_resumed(given), argv), given
-    own = [hands_layer(given["start_from"])] if given.get("start_from") else []
-    own += [read_layer(given["config"])] if given.get("config") else []
-    return parser.resolve(task_and_recipe(given, own), argv), given
+    own = [read_layer(given["config"])] if given.get("config") else []
+    policy = given.get("start_from") or (own[0].values.get("start_from") if own else None)
+    hands = [hands_layer(Path(policy))] if isinstance(policy, str | Path) else []
+    return parser.resolve(task_and_recipe(given, [*hands, *own]), argv), given
 
 
 def task_and_recipe(given: dict[str, Any], own: list[Layer]) -> list[Layer]:
@@ -92,7 +92,7 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
             task=config.env.task,
             run_config=to_plain(_with_its_hands(config, env.scene)),
             resume=resume is not None,
-            warm_start=warm_start(env, config.clone_steps, options.get("start_from")),
+            warm_start=warm_start(env, config.clone_steps, config.start_from),
             measure=measure,
             incidents=env.keep_last_frames(config.guard_frames) if config.guard_frames else None,
             ranks=ranks,

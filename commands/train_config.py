@@ -1,6 +1,7 @@
 """The configuration of a training run."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agents.config import AgentConfig
 from envs.config import EnvConfig
@@ -39,6 +40,8 @@ class TrainConfig:
     """Name of a file in cfg/recipes; several joined by "+" are laid over each other, as in "cpu+ats+stf"."""
     clone_steps: int = 0
     """Gradient steps that teach the policy to follow the reference before any reward is seen; 0 for none."""
+    start_from: Path | None = None
+    """Policy, checkpoint or run whose policy to start from, in place of such steps."""
     eval_trials: int = 0
     """Held-out trials of each skill at every checkpoint, for curves and the best checkpoint; 0 for none."""
     eval_horizon: float = 5.0

@@ -210,6 +210,18 @@ def test_an_own_file_may_name_task_and_recipe(tmp_path: Path):
     assert (config.env.task, config.recipe, config.agent.learning_rate) == ("locomotion", "skillmimic", 2e-5)
 
 
+def test_a_resumed_run_keeps_the_policy_it_started_from(tmp_path: Path):
+    """Stopped before its first checkpoint it has nothing else."""
+    policy = ROOT / "models" / "run"
+    config, _ = train.parse(["--start_from", str(policy)])
+    assert config.start_from == policy
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(to_plain(config)))
+    assert train.parse(["--resume", str(tmp_path)])[0] == config
+    # As anybody's own file, too, with the hands that the policy knows.
+    (tmp_path / "own.yaml").write_text(f"start_from: {policy}")
+    assert train.parse(["--config", str(tmp_path / "own.yaml")])[0] == config
+
+
 def test_a_resumed_run_keeps_its_configuration(tmp_path: Path):
     config, _ = train.parse(["--recipe", "skillmimic", "--agent.gamma", "0.9"])
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(to_plain(config)))

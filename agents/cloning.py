@@ -1,6 +1,8 @@
 """A cloning start: before any reward is seen, the actor learns to repeat given target actions."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 from agents.network import ActorCritic
 from agents.normaliser import learn_moments
 from agents.policy import PolicyWeights
+from agents.progress import StepLines
 from motions.errors import UserError
 
 
@@ -25,6 +28,8 @@ def clone_actor(
     learning_rate: float = 3e-4,
     seed: int = 0,
     bfloat16: bool = False,
+    check_stop: Callable[[], None] = lambda: None,
+    progress_seconds: float = math.inf,
 ) -> float:
     """Fit the input normaliser to observations and regress the mean action onto target actions.
 
@@ -39,6 +44,8 @@ def clone_actor(
         learning_rate: First step size; it falls to zero along a cosine.
         seed: Of the choice of rows.
         bfloat16: Whether the hidden layers run in bfloat16, several times faster where the processor can.
+        check_stop: Called before each step; what it raises ends the start.
+        progress_seconds: Least time between two lines in the terminal.
 
     Returns:
         Root mean squared error of the mean action over all the data, in units of the action.
@@ -52,7 +59,9 @@ def clone_actor(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(policy.actor.parameters(), learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(steps):
+    lines = StepLines("cloning start: step", steps, progress_seconds)
+    for step in range(steps):
+        check_stop()
         rows = torch.randint(len(inputs), (batch_size,), generator=generator).to(inputs.device)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=bfloat16):
             actions = policy.mean_action(inputs[rows])
@@ -61,6 +70,7 @@ def clone_actor(
         loss.backward()
         optimizer.step()
         schedule.step()
+        lines.show(step + 1, partial(_step_facts, loss.detach()))
     policy.actor.zero_grad(set_to_none=True)
     return _error(policy, inputs, targets)
 
@@ -94,6 +104,10 @@ def _gather(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     if not (torch.isfinite(obs).all() and torch.isfinite(targets).all()):
         raise CloningError("the data of the cloning start holds NaN or infinite numbers")
     return obs, targets
+
+
+def _step_facts(loss: Tensor) -> str:
+    return f"  action error {float(loss) ** 0.5:.4f}"
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,6 +128,26 @@ class ProgressLines:
         if config.max_minutes:
             left = min(left, max(0.0, self._begin + 60.0 * config.max_minutes - now))
         return left
+
+
+class StepLines:
+    """One line now and then of how far something is whose steps are counted; none where it is done before.
+
+    what: it, before the numbers. total: its steps. seconds: least time between two lines.
+    """
+
+    def __init__(self, what: str, total: int, seconds: float) -> None:
+        self._what, self._total, self._seconds = what, total, seconds
+        self._begin = self._last = time.monotonic()
+
+    def show(self, done: int, facts: Callable[[], str] = lambda: "") -> None:
+        """Print a line where it is time for one; only then are the facts asked for, which may cost waiting."""
+        now = time.monotonic()
+        if now - self._last < self._seconds:
+            return
+        self._last = now
+        left = format_seconds((self._total - done) * (now - self._begin) / max(1, done))
+        print(f"{self._what} {done}/{self._total}{facts()}  left {left}", flush=True)
 
 
 def _alarms(totals: Mapping[str, int]) -> str:

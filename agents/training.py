@@ -24,10 +24,11 @@ from agents.vec_env import TrainingEnv
 from motions.checkpoint import list_checkpoints, load_latest, recover_checkpoints
 from motions.errors import UserError
 from motions.run_config import rewrite_config
-from motions.stop_signal import StopSignal
+from motions.stop_signal import Stopped, StopSignal
 
 __all__ = ["TrainingDiverged", "TrainingResult", "train"]
 
+WarmStart = Callable[[PPOAgent, StopSignal], None]
 _AGENTS: Mapping[str, type[PPOAgent]] = {"ppo": PPOAgent, "amp": AMPAgent}
 
 
@@ -39,7 +40,7 @@ def train(
     task: str,
     run_config: Mapping[str, Any] | None = None,
     resume: bool = False,
-    warm_start: Callable[[PPOAgent], None] | None = None,
+    warm_start: WarmStart | None = None,
     measure: Callable[[Policy], Mapping[str, float]] | None = None,
     incidents: Incidents | None = None,
     ranks: Ranks = ALONE,
@@ -59,7 +60,8 @@ def train(
         task: Name of the task, kept with the policy.
         run_config: What `config.yaml` should say; the agent's settings alone by default.
         resume: Go on from the newest intact checkpoint; where a kill came before the first one, start.
-        warm_start: Called with the new agent before the first epoch, not when resuming: a cloning start.
+        warm_start: Called with the new agent before the first epoch, not when there is a checkpoint: a cloning
+            start. It may end early, by Stopped, when the signal that it also gets was received.
         measure: Called with the mean action, observations (N, O) to actions (N, A), at every checkpoint;
             its numbers become curves, and "success/mean" decides which checkpoint is the best.
         incidents: Where worlds that diverged can be had from; some are kept in the run's folder `diverged`.
@@ -71,10 +73,12 @@ def train(
     Raises:
         UserError: the folder already holds a run, or has nothing to resume, or does not fit.
         TrainingDiverged: a loss became NaN; the last good checkpoint stays.
+        Stopped: a signal came during the warm start; the folder can be resumed, and then does it anew.
     """
     begin = time.monotonic() if begin is None else begin
     checkpoints = _check_folder(run_dir, resume, ranks)
     config = ranks.agree(settle_precision(config, env) if ranks.first else config)
+    asked = run_config or {"task": task, "agent": asdict(config)}
     with torch_threads(config.threads), StopSignal("epoch") as stop:
         _seed_everything(ranks.seed(config.seed))
         agent = _AGENTS[config.kind](env, config)
@@ -83,8 +87,10 @@ def train(
         if checkpoints:
             wall_seconds = _go_on(run_dir, agent, env, ranks)
         else:
-            if warm_start is not None and ranks.first:
-                warm_start(agent)
+            if ranks.first:
+                rewrite_config(run_dir, asked, until="epoch_000000")  # what stops from now on can be resumed
+            if warm_start is not None:
+                _warm_up(agent, warm_start, stop, ranks)
             agent.current_obs = env.reset(seed=ranks.seed(config.seed))[0]
         agent.join(ranks)
         with contextlib.ExitStack() as open_things:
@@ -106,9 +112,19 @@ def train(
             )
             session.check_unfinished()
             if ranks.first:
-                asked = run_config or {"task": task, "agent": asdict(config)}
                 rewrite_config(run_dir, asked, until=f"epoch_{agent.epoch_num:06d}")
             return session.run()
+
+
+def _warm_up(agent: PPOAgent, warm_start: WarmStart, stop: StopSignal, ranks: Ranks) -> None:
+    """The warm start, in the first process. Raises Stopped in every one where a signal came to the first."""
+    stop.what = "step"
+    with contextlib.suppress(Stopped):
+        if ranks.first:
+            warm_start(agent, stop)
+    if ranks.agree(stop.received):
+        raise Stopped
+    stop.what = "epoch"
 
 
 def _go_on(run_dir: Path, agent: PPOAgent, env: TrainingEnv, ranks: Ranks) -> float:

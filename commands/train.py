@@ -14,8 +14,10 @@ from commands.schema import to_plain
 from commands.train_config import ALIASES, TrainConfig
 from motions.errors import UserError
 from motions.run_config import CONFIG_FILE
+from motions.stop_signal import Stopped
 
 if TYPE_CHECKING:
+    from agents.training import TrainingResult
     from envs.scene.scene import Scene
 
 
@@ -85,20 +87,29 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
             measure = open_things.enter_context(held_out).measure
         agent = ranks.agree(settle_precision(config.agent, env) if ranks.first else config.agent)
         config = replace(config, agent=agent)
-        result = train(
-            folder,
-            env,
-            config.agent,
-            task=config.env.task,
-            run_config=to_plain(_with_its_hands(config, env.scene)),
-            resume=resume is not None,
-            warm_start=warm_start(env, config.clone_steps, config.start_from),
-            measure=measure,
-            incidents=env.keep_last_frames(config.guard_frames) if config.guard_frames else None,
-            ranks=ranks,
-            begin=begin,
-        )
-    if not ranks.first:
+        result = None
+        with contextlib.suppress(Stopped):
+            result = train(
+                folder,
+                env,
+                config.agent,
+                task=config.env.task,
+                run_config=to_plain(_with_its_hands(config, env.scene)),
+                resume=resume is not None,
+                warm_start=warm_start(env, config.clone_steps, config.start_from),
+                measure=measure,
+                incidents=env.keep_last_frames(config.guard_frames) if config.guard_frames else None,
+                ranks=ranks,
+                begin=begin,
+            )
+    if ranks.first:
+        _say_end(folder, result)
+
+
+def _say_end(folder: Path, result: "TrainingResult | None") -> None:
+    if result is None:
+        print("stopped by signal before the first epoch; a resumed run begins anew")
+        print(f"go on: python run.py train --resume {folder}")
         return
     print(f"{result.reason} at epoch {result.epoch}, {result.samples} samples, reward {result.mean_reward:.3f}")
     print(f"checkpoint {result.checkpoint}")

@@ -39,8 +39,8 @@ class Moments:
 def session(epochs, resume):
     warmed, env, kept = [], Counting(8), Kept()
     config = quick(max_epochs=epochs, save_every=2, schedule="adaptive", kl_per_action=0.005)
-    result = train(run, env, config, task="toy", ranks=ranks, resume=resume, warm_start=warmed.append,
-                   incidents=kept)
+    result = train(run, env, config, task="toy", ranks=ranks, resume=resume, incidents=kept,
+                   warm_start=lambda agent, stop: warmed.append(agent))
     agent = agents[-1]
     return {
         "model": {name: value.tolist() for name, value in agent.model.state_dict().items()},

@@ -16,9 +16,11 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.config import AgentConfig
+from agents.ppo import PPOAgent
 from agents.training import TrainingDiverged, TrainingResult, train
 from motions.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
 from motions.errors import UserError
+from motions.stop_signal import Stopped, StopSignal
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
 
@@ -240,9 +242,35 @@ def test_resume_before_the_first_checkpoint_starts(tmp_path: Path) -> None:
 
 def test_warm_start_is_called_once(tmp_path: Path) -> None:
     calls: list[int] = []
-    run(tmp_path / "run", quick(max_epochs=1), warm_start=lambda agent: calls.append(agent.epoch_num))
-    run(tmp_path / "run", quick(max_epochs=2), warm_start=lambda agent: calls.append(-1), resume=True)
+    run(tmp_path / "run", quick(max_epochs=1), warm_start=lambda agent, _: calls.append(agent.epoch_num))
+    run(tmp_path / "run", quick(max_epochs=2), warm_start=lambda agent, _: calls.append(-1), resume=True)
     assert calls == [0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_in_the_warm_start_it_begins_anew(
+    tmp_path: Path, number: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    interrupted = True
+
+    def warm_start(agent: PPOAgent, stop: StopSignal) -> None:
+        with torch.no_grad():
+            agent.policy.actor[0].weight.add_(torch.randn(()))  # pyright: ignore
+        if interrupted:
+            os.kill(os.getpid(), number)
+        stop.check()
+
+    config = quick(max_epochs=1)
+    with pytest.raises(Stopped):
+        run(tmp_path / "run", config, warm_start=warm_start)
+    assert "stopping after this step; a second signal stops at once" in capfd.readouterr().err
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]
+    disturb_random_states()
+    interrupted = False
+    resumed = run(tmp_path / "run", config, warm_start=warm_start, resume=True)
+    whole = run(tmp_path / "whole", config, warm_start=warm_start)
+    assert_same_checkpoint(resumed.checkpoint, whole.checkpoint)
+    assert len(list((tmp_path / "run").glob("config*"))) == 1
 
 
 def test_torch_settings_come_back(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ PYTEST_ARGS ?=
 DEMO_MINUTES ?= 1
 DEMO_CLIPS := motions/demo/clips
 BIN := .venv/bin
+FOLDERS := $(filter-out hoigym,$(patsubst %/__init__.py,%,$(wildcard */__init__.py)))
+TYPED := build/typed
 
 .PHONY: help demo test lint format check docs clean
 
@@ -39,10 +41,15 @@ demo: .venv/user.done .venv/gl.done
 test: .venv/dev.done .venv/gl.done .venv/screen.done
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
+# pyright follows links but not a package's __path__, so it is shown the folders where a wheel has them.
 lint: .venv/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	rm -rf $(TYPED) && mkdir -p $(TYPED)/hoigym
+	ln -s $(CURDIR)/hoigym/__init__.py $(addprefix $(CURDIR)/,$(FOLDERS)) $(TYPED)/hoigym/
+	ln -s $(CURDIR)/tests $(CURDIR)/typings $(CURDIR)/*.py $(CURDIR)/pyproject.toml $(TYPED)/
+	cd $(TYPED) && $(CURDIR)/$(BIN)/pyright --pythonpath $(CURDIR)/$(BIN)/python \
+		$(addprefix hoigym/,$(FOLDERS)) tests run.py setup.py
 
 format: .venv/dev.done
 	$(BIN)/ruff check --fix .

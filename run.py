@@ -3,7 +3,7 @@
 
 import sys
 
-from commands.app import main
+from hoigym.commands.app import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_namespace_packages, find_packages, setup
 
-NOT_SHIPPED = ("tests*", "benchmarks*", "docs*", "models*", "output*", "build*")
+NOT_SHIPPED = ("hoigym*", "tests*", "docs*", "models*", "output*", "build*", "typings*")
 
 REQUIRES = [
     # An engine or tensor release can change physics or random streams: exact.
@@ -33,6 +33,11 @@ UVA = [*UNISKILL, "zarr>=3.1,<4", "h5py>=3.16,<4", "gym-pusht==0.1.8"]
 TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", "skrl>=2.1,<3", "moviepy", "selenium>=4.30,<5", *GPU, *UVA]
 DEV = [*TEST, "ruff==0.17.5", "pyright[nodejs]==1.1.414"]
 
+# In a wheel all of it lies inside `hoigym`: people have folders called envs, agents, models and cfg themselves.
+CODE = find_packages(exclude=NOT_SHIPPED)
+DATA = find_namespace_packages(include=["cfg", "cfg.*", "models", "models.*"])
+FOLDERS = {f"hoigym.{package}": package.replace(".", "/") for package in [*CODE, *DATA]}
+
 setup(
     name="hoigym",
     version="0.1.0",
@@ -48,10 +53,10 @@ setup(
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
     python_requires=">=3.11",
-    py_modules=["run"],
-    packages=find_packages(exclude=NOT_SHIPPED) + find_namespace_packages(include=["cfg", "cfg.*"]),
-    package_data={"": ["*.yaml", "*.npz", "**/*.yaml", "**/*.npz"]},
+    packages=["hoigym", *FOLDERS],
+    package_dir={"hoigym": "hoigym", **FOLDERS},
+    package_data={"": ["*.yaml", "*.npz", "**/*.yaml", "**/*.npz", "*.safetensors", "*.json"]},
     install_requires=REQUIRES,
     extras_require={"gpu": GPU, "uniskill": UNISKILL, "uva": UVA, "test": TEST, "dev": DEV, "docs": ["mkdocs>=1.6,<2"]},
-    entry_points={"console_scripts": ["hoigym=run:main"]},
+    entry_points={"console_scripts": ["hoigym=hoigym.commands.app:main"]},
 )

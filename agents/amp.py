@@ -1,21 +1,155 @@
-"""The AMP agent: PPO whose reward is how well a discriminator is taken in by the motion."""
+"""AMP agent: PPO whose reward is how well a discriminator is taken in by the motion."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from agents.amp_replay import ReplayRing
-from agents.config import AgentConfig
-from agents.discriminator import Discriminator, DiscriminatorLoss, discriminator_loss, imitation_reward
-from agents.normaliser import learn_moments
-from agents.ppo import PPOAgent
-from agents.ranks import Ranks
-from agents.stats import UpdateStats
-from agents.vec_env import TrainingEnv
-from motions.checkpoint import CheckpointError
-from motions.errors import UserError
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.network import build_mlp, learn_moments, normalise
+from hoigym.agents.ppo import PPOAgent
+from hoigym.agents.rl_games_adapter import TrainingEnv
+from hoigym.agents.stats import UpdateStats
+from hoigym.core.checkpoint import CheckpointError
+from hoigym.core.errors import UserError
+from hoigym.core.processes import Ranks
+
+SMALLEST_DOUBT = 1e-4
+"""The probability of being found out is not taken for less, so that the reward stays finite."""
+
+
+class Discriminator(nn.Module):
+    """A multilayer perceptron from windows of motion (N, W) to logits: positive for "recorded".
+
+    Windows are normalised by running moments, which `normaliser.learn_moments` moves.
+
+    Attributes:
+        running_mean, running_var: (W,) float64. count: () float64.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    count: Tensor
+
+    def __init__(self, width: int, hidden_sizes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layers = build_mlp(width, hidden_sizes, 1)
+        self.register_buffer("running_mean", torch.zeros(width, dtype=torch.float64))
+        self.register_buffer("running_var", torch.ones(width, dtype=torch.float64))
+        self.register_buffer("count", torch.ones((), dtype=torch.float64))
+
+    def normalised(self, windows: Tensor) -> Tensor:
+        """Windows (N, W) in standard deviations from the mean, held within five of them."""
+        return normalise(windows, self.running_mean.float(), self.running_var.float())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (N,) of normalised windows (N, W)."""
+        return self.layers(inputs).squeeze(-1)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The weight matrices, input side first."""
+        return [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
+
+
+class DiscriminatorLoss(NamedTuple):
+    """Terms of the loss, each (), before their weights, and how well the two kinds are told apart.
+
+    accuracy: share of windows on the right side of 0, mean of the two kinds. agent_logit, recorded_logit: means.
+    """
+
+    entropy: Tensor
+    grad_penalty: Tensor
+    logit_decay: Tensor
+    weight_decay: Tensor
+    accuracy: Tensor
+    agent_logit: Tensor
+    recorded_logit: Tensor
+
+
+def discriminator_loss(discriminator: Discriminator, agent: Tensor, recorded: Tensor) -> DiscriminatorLoss:
+    """The loss on normalised windows of the policy (A, W) and of the clips (R, W).
+
+    entropy: mean of the two kinds' binary cross-entropies, each kind counting alike (ASE, arXiv 2205.01906).
+    grad_penalty: mean over recorded windows of the squared norm of the logit's gradient (AMP, eq. 7).
+    logit_decay, weight_decay: sums of the squared weights of the last layer, and of all layers.
+    """
+    recorded = recorded.detach().requires_grad_()
+    agent_logit, recorded_logit = discriminator(agent), discriminator(recorded)
+    entropy = 0.5 * (
+        binary_cross_entropy_with_logits(agent_logit, torch.zeros_like(agent_logit))
+        + binary_cross_entropy_with_logits(recorded_logit, torch.ones_like(recorded_logit))
+    )
+    (gradient,) = torch.autograd.grad(recorded_logit.sum(), recorded, create_graph=True)
+    squares = torch.stack([weight.square().sum() for weight in discriminator.weights])
+    return DiscriminatorLoss(
+        entropy=entropy,
+        grad_penalty=gradient.square().sum(-1).mean(),
+        logit_decay=squares[-1],
+        weight_decay=squares.sum(),
+        accuracy=0.5 * ((agent_logit < 0).float().mean() + (recorded_logit > 0).float().mean()),
+        agent_logit=agent_logit.mean(),
+        recorded_logit=recorded_logit.mean(),
+    )
+
+
+def imitation_reward(logit: Tensor, scale: float) -> Tensor:
+    """-scale log(1 - sigmoid(logit)), (N,): 0 where a window is seen through (ASE, arXiv 2205.01906)."""
+    return -scale * torch.log((1.0 - torch.sigmoid(logit)).clamp_min(SMALLEST_DOUBT))
+
+
+# --- Motion of earlier rollouts, so that the discriminator does not forget what it has seen through -----------------
+
+
+class ReplayRing:
+    """The last windows that were stored, up to a fixed number; the oldest are written over.
+
+    windows: (S, W), of which the first `stored` hold something. next: the slot that is written next.
+    """
+
+    def __init__(self, size: int, width: int, device: torch.device) -> None:
+        self.windows = torch.zeros(size, width, device=device)
+        self.stored = 0
+        self.next = 0
+
+    def store(self, windows: Tensor, keep: float) -> None:
+        """Adds windows (n, W): all while there is room for them, then a random share `keep`; never more than fit.
+
+        Which ones is drawn by torch's own generator.
+        """
+        size = len(self.windows)
+        wanted = len(windows) if self.stored < size else round(keep * len(windows))
+        wanted = min(wanted, size)
+        if wanted < len(windows):
+            windows = windows[torch.randperm(len(windows), device=windows.device)[:wanted]]
+        slots = (self.next + torch.arange(wanted, device=windows.device)) % size
+        self.windows[slots] = windows
+        self.next = (self.next + wanted) % size
+        self.stored = min(size, self.stored + wanted)
+
+    def sample(self, count: int) -> Tensor:
+        """Windows (count, W) of those stored, drawn by torch's own generator. Raises ValueError while empty."""
+        if not self.stored:
+            raise ValueError("nothing is stored yet")
+        return self.windows[torch.randint(self.stored, (count,), device=self.windows.device)]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What an exact continuation needs."""
+        return {"windows": self.windows[: self.stored], "next": torch.tensor(self.next)}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continues with the windows of a ring of the same size; raises ValueError for another one."""
+        kept = state["windows"]
+        if len(kept) > len(self.windows) or kept.shape[1] != self.windows.shape[1]:
+            raise ValueError(f"{tuple(kept.shape)} windows do not fit into {tuple(self.windows.shape)}")
+        self.stored = len(kept)
+        self.windows[: self.stored] = kept.to(self.windows.device)
+        self.next = int(state["next"])
+
+
+# --- The AMP agent: PPO whose reward is how well a discriminator is taken in by the motion --------------------------
 
 
 class RecordedMotion(Protocol):

@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.network import ActorCritic
-from agents.normaliser import learn_moments
-from agents.policy import PolicyWeights
-from agents.progress import StepLines
-from motions.errors import UserError
+from hoigym.agents.network import ActorCritic, learn_moments
+from hoigym.agents.policy import PolicyWeights
+from hoigym.agents.progress import StepLines
+from hoigym.core.errors import UserError
 
 
 class CloningError(UserError):

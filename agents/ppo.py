@@ -12,19 +12,14 @@ from rl_games.common.a2c_common import swap_and_flatten01
 from tensorboardX import SummaryWriter
 from torch import Tensor
 
-from agents.config import AgentConfig
-from agents.gae import estimate_advantages
-from agents.learning_rate import adapted_learning_rate, moved_too_far
-from agents.losses import ActorLosses, actor_losses
-from agents.network import ActorCritic
-from agents.normaliser import learn_moments
-from agents.precision import settle_precision
-from agents.ranks import ALONE, Ranks
-from agents.rl_games_setup import no_deprecations, rl_games_params
-from agents.stats import RolloutRecorder, RolloutStats, UpdateStats
-from agents.timing import SectionTimer
-from agents.torch_settings import matrix_products
-from agents.vec_env import RlGamesVecEnv, TrainingEnv
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.losses import ActorLosses, actor_losses, adapted_learning_rate, estimate_advantages, moved_too_far
+from hoigym.agents.network import ActorCritic, learn_moments
+from hoigym.agents.precision import settle_precision
+from hoigym.agents.rl_games_adapter import RlGamesVecEnv, TrainingEnv, no_deprecations, rl_games_params
+from hoigym.agents.stats import RolloutRecorder, RolloutStats, SectionTimer, UpdateStats
+from hoigym.core.device import matrix_products
+from hoigym.core.processes import ALONE, Ranks
 
 
 class PPOAgent(A2CAgent):

@@ -9,10 +9,10 @@ import torch
 from gymnasium.spaces import flatdim
 from torch import Tensor
 
-from agents.config import AgentConfig, Precision, resolve_minibatch_size
-from agents.network import ActorCritic
-from agents.torch_settings import matrix_products, torch_threads
-from agents.vec_env import TrainingEnv
+from hoigym.agents.config import AgentConfig, Precision, resolve_minibatch_size
+from hoigym.agents.network import ActorCritic
+from hoigym.agents.rl_games_adapter import TrainingEnv
+from hoigym.core.device import matrix_products, torch_threads
 
 Measured = tuple[int, Mapping[Precision, float]]
 """Rows, and seconds of a step on them by precision, the exactest first."""

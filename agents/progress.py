@@ -8,9 +8,9 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.config import AgentConfig
-from agents.stats import RolloutStats, UpdateStats
-from motions.readable import format_count, format_seconds
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.stats import RolloutStats, UpdateStats
+from hoigym.core.progress import format_count, format_seconds
 
 SECTIONS = ("env", "policy", "update")
 

@@ -1,18 +1,20 @@
-"""The whole state of a training run, as tensors and plain values, and back."""
+"""State of a training run as tensors and plain values, and which checkpoints are worth keeping."""
 
 import contextlib
 import platform
 import random
 from importlib import metadata
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from agents.ppo import PPOAgent
-from agents.vec_env import TrainingEnv
-from motions.checkpoint import Checkpoint, CheckpointError
+from hoigym.agents.ppo import PPOAgent
+from hoigym.agents.rl_games_adapter import TrainingEnv
+from hoigym.core import checkpoint as checkpoint_files
+from hoigym.core.checkpoint import Checkpoint, CheckpointError, list_checkpoints, read_state
 
 _PYTHON_GAUSS = "python_gauss"
 _NUMPY_GAUSS = "numpy_gauss"
@@ -167,3 +169,30 @@ def _restore_random_states(states: dict[str, Tensor], facts: dict[str, Any], dev
     random.setstate((3, tuple(states["python"].tolist()), facts[_PYTHON_GAUSS]))
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
+
+
+# --- Which checkpoints of a policy are worth keeping ----------------------------------------------------------------
+
+
+def prune_checkpoints(run_dir: Path, keep: int) -> None:
+    """Delete all but the newest `keep` checkpoints and the best one (see `best_checkpoint`)."""
+    checkpoint_files.prune_checkpoints(run_dir, keep, best_checkpoint(run_dir))
+
+
+def best_checkpoint(run_dir: Path) -> Path | None:
+    """The checkpoint of a run with the highest measured success, and among equals the highest reward.
+
+    That is the measured one, and without a measurement, for which success counts as 0, the mean of the epoch. None
+    where no checkpoint says its reward.
+    """
+    ranked: list[tuple[float, float, Path]] = []
+    for path in list_checkpoints(run_dir):
+        try:
+            state = read_state(path)
+        except CheckpointError:
+            continue
+        reward = state.get("mean_reward")
+        if isinstance(reward, float):
+            measured = state.get("measured", {})
+            ranked.append((measured.get("success/mean", 0.0), measured.get("success/nr", reward), path))
+    return max(ranked)[2] if ranked else None

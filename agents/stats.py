@@ -1,12 +1,91 @@
-"""What happened in an epoch: its rollout, added up on the device, and its update."""
+"""Statistics of an epoch: its rollout, added up on the device, its update, and where its time goes."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from agents.ranks import ALONE, Ranks
+from hoigym.agents.rl_games_adapter import TrainingEnv
+from hoigym.core.processes import ALONE, Ranks
+
+
+class SectionTimer:
+    """Adds up the seconds spent in named sections.
+
+    On a CUDA device the sections are bracketed by events, which the device stamps when it gets there;
+    they are read once, by `seconds`. On a CPU the clock is read at once.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._seconds: dict[str, float] = {}
+        self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+
+    @contextmanager
+    def __call__(self, section: str) -> Iterator[None]:
+        if self._device.type == "cuda":
+            start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            # Of this device: without it torch takes the current one, which may be another.
+            start.record(torch.cuda.current_stream(self._device))
+            yield
+            end.record(torch.cuda.current_stream(self._device))
+            self._events.append((section, start, end))
+        else:
+            begin = time.perf_counter()
+            yield
+            self._add(section, time.perf_counter() - begin)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by section since the last call; on CUDA this waits for the device."""
+        if self._events:
+            torch.cuda.synchronize(self._device)
+        for section, start, end in self._events:
+            self._add(section, start.elapsed_time(end) / 1000.0)
+        seconds = self._seconds
+        self._seconds, self._events = {}, []
+        return seconds
+
+    def _add(self, section: str, seconds: float) -> None:
+        self._seconds[section] = self._seconds.get(section, 0.0) + seconds
+
+
+# --- What an environment counts on its own: full buffers, solver limits ---------------------------------------------
+
+
+_ELSEWHERE = "diverged"
+
+
+class EventCounter:
+    """Reads the running totals of an environment that keeps any (`counters`), once an epoch, over all processes.
+
+    totals: name -> events since this object was made.
+    """
+
+    def __init__(self, env: TrainingEnv, ranks: Ranks = ALONE) -> None:
+        self._env, self._ranks = env, ranks
+        self._before = self._read()
+        self.totals = dict.fromkeys(self._before, 0)
+
+    def collect(self) -> dict[str, int]:
+        """Events since the last call; waits for the device. Worlds that diverged are counted by the rollout."""
+        now = self._read()
+        events = {name: now[name] - self._before[name] for name in now}
+        self._before = now
+        self.totals = {name: self.totals[name] + count for name, count in events.items()}
+        return events
+
+    def _read(self) -> dict[str, int]:
+        counters = getattr(self._env, "counters", {})
+        counters = {name: total for name, total in counters.items() if name != _ELSEWHERE}
+        values = self._ranks.sum(torch.stack(list(counters.values()))).tolist() if counters else []
+        return dict(zip(counters, values, strict=True))
+
+
+# --- What happened in an epoch: its rollout, added up on the device, and its update ---------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Cost of building the trajectory graph: against a straightforward loop, and as frames grow.
 
-    python -m benchmarks.graph_build --motions DIR [--body-positions stored] [--scales 1 4 16 26]
+    python -m hoigym.benchmarks.graph_build --motions DIR [--body-positions stored] [--scales 1 4 16 26]
 
 The loop compares one frame with one candidate at a time, in NumPy. Both run in this process on the same
 clips and must find the same links. For the growth the clips are repeated with moved roots and jittered
@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from motions.clip import Clip
-from motions.demo import CLIP_DIR
-from motions.formats import load_clips
-from motions.graph import GraphSettings, TrajectoryGraph
-from motions.graph_build import MIN_SIMILARITY, build_graph, published_settings
-from motions.library import MotionLibrary
-from motions.similarity import SimilarityWeights
+from hoigym.motions.clip import Clip
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips
+from hoigym.motions.graph import GraphSettings, TrajectoryGraph
+from hoigym.motions.graph_build import MIN_SIMILARITY, build_graph, published_settings
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.similarity import SimilarityWeights
 
 
 class Loop:

@@ -1,6 +1,6 @@
 """What a run has learned: its curve, and its policy beside ones that learn nothing.
 
-    python -m benchmarks.learning RUN_DIR [--picture learning.png]
+    python -m hoigym.benchmarks.learning RUN_DIR [--picture learning.png]
 
 Every policy plays the same starts deterministically: the reference frames of the run's clips, 60 steps, no early
 termination but a fall. An untrained policy has random weights; holding the pose drives the joints to the reference
@@ -17,12 +17,12 @@ import torch
 import yaml
 from torch import Tensor
 
-from agents.config import AgentConfig
-from agents.network import build_mlp
-from agents.player import load_player
-from envs.config import EpisodeConfig
-from envs.make import task_config
-from envs.vector_env import HOIVectorEnv
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.network import build_mlp
+from hoigym.agents.policy import load_player
+from hoigym.envs.config import EpisodeConfig
+from hoigym.envs.make import task_config
+from hoigym.envs.vector_env import HOIVectorEnv
 
 _ROWS, _STEPS, _SEED = 256, 60, 1234
 

@@ -1,6 +1,6 @@
 """How far the neighbour search moves the start frame, with and without the slip of the released code.
 
-    python -m benchmarks.neighbour_search --motions DIR [--picture PATH]
+    python -m hoigym.benchmarks.neighbour_search --motions DIR [--picture PATH]
 
 The slip: where the intended formula has the mean squared difference of key-body positions, MSE(p - r), the
 released SkillMimic-V2 code has the norm ||p - r^2||. Both formulas see the same noisy states with their true
@@ -17,15 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motions.demo import CLIP_DIR
-from motions.formats import load_clips
-from motions.key_bodies import key_body_motion
-from motions.library import MotionLibrary
-from motions.neighbour import NeighbourSearch
-from motions.noise import NOISE, perturb
-from motions.rotations import exp_to_quat, quat_conj, quat_mul
-from motions.state import MotionState
-from motions.stitching import buffer_frames
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips
+from hoigym.motions.graph import buffer_frames
+from hoigym.motions.kinematics import key_body_motion
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.neighbour import NOISE, NeighbourSearch, perturb
+from hoigym.motions.rotations import exp_to_quat, quat_conj, quat_mul
+from hoigym.motions.state import MotionState
 
 OBJECTLESS_SKILLS = (0, 10)
 # The released code does not wait at all above this similarity.

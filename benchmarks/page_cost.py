@@ -1,6 +1,6 @@
 """What a page adds to a control step while nobody looks on: processor time of all threads, both in one run.
 
-    python -m benchmarks.page_cost [--motion_file DIR] [--steps 300]
+    python -m hoigym.benchmarks.page_cost [--motion_file DIR] [--steps 300]
 
 One humanoid with free fingers acts feed-forward before the page of play, first alone, then with its reference as a
 ghost and boxes to throw.
@@ -13,13 +13,12 @@ from unittest import mock
 import torch
 import viser
 
-from envs.make import make_env, task_config
-from envs.vector_env import HOIVectorEnv
-from viewer.browser.play_panel import PlayPanel
-from viewer.browser.server import open_server
-from viewer.browser.window import BrowserViewer, Panel
-from viewer.controls import Controls
-from viewer.live import LiveRollout
+from hoigym.envs.make import make_env, task_config
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.viewer.browser.play_panel import PlayPanel
+from hoigym.viewer.browser.window import BrowserViewer, Panel, open_server
+from hoigym.viewer.controls import Controls
+from hoigym.viewer.rollout import LiveRollout
 
 _WARM_UP, _BOXES = 20, 4
 

@@ -5,8 +5,8 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor
 
-from envs.sim.mujoco_layout import MujocoLayout
-from envs.vector_env import HOIVectorEnv
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.sim.mujoco_layout import MujocoLayout
 
 
 class RawEngine(Protocol):

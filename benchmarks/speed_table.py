@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agents.config import AgentConfig
-from benchmarks.throughput import Speed, measure
-from envs.config import EnvConfig
-from motions.atomic import write_atomically
+from hoigym.agents.config import AgentConfig
+from hoigym.benchmarks.throughput import Speed, measure
+from hoigym.core.files import write_atomically
+from hoigym.envs.config import EnvConfig
 
 KNOBS: dict[str, dict[str, Any]] = {
     "as configured": {},

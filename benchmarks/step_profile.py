@@ -1,6 +1,6 @@
 """What a control step consists of: tensor operations and processor time of each part.
 
-    python -m benchmarks.step_profile [--task ballplay] [--motion_file DIR] [--num_envs 1024] [--v2]
+    python -m hoigym.benchmarks.step_profile [--task ballplay] [--motion_file DIR] [--num_envs 1024] [--v2]
         [--engine mujoco_warp --device cuda] [--as_gpu]
 
 Operations are those that run a kernel: views are left out. With --as_gpu the code takes on a CPU the way that it takes
@@ -20,9 +20,9 @@ from unittest import mock
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from envs.config import StartConfig
-from envs.make import make_env, task_config
-from envs.vector_env import HOIVectorEnv
+from hoigym.envs.config import StartConfig
+from hoigym.envs.make import make_env, task_config
+from hoigym.envs.vector_env import HOIVectorEnv
 
 PARTS = {
     "drive targets": ("sim", "hold"),

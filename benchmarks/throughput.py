@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from agents.config import AgentConfig, Precision
-from agents.ppo import PPOAgent
-from agents.precision import settle_precision
-from agents.timing import SectionTimer
-from agents.torch_settings import torch_threads
-from benchmarks.raw_engine import RawEngine, raw_engine
-from envs.config import EnvConfig
-from envs.vector_env import HOIVectorEnv
+from hoigym.agents.config import AgentConfig, Precision
+from hoigym.agents.ppo import PPOAgent
+from hoigym.agents.precision import settle_precision
+from hoigym.agents.stats import SectionTimer
+from hoigym.benchmarks.raw_engine import RawEngine, raw_engine
+from hoigym.core.device import torch_threads
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.vector_env import HOIVectorEnv
 
 _ROUNDS = 5
 # Steps of a round, at most: their states are kept.

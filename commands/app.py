@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from commands.messages import explain
-from motions.errors import UserError
-from motions.names import unknown_name
+from hoigym.core.config_parser import explain
+from hoigym.core.errors import UserError, unknown_name
 
 COMMANDS = {
     "train": "train a policy, or resume a run",
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(argv: list[str]) -> None:
     """Imports only the command that is asked for, so that help and errors are quick."""
     if argv and argv[0] in COMMANDS:
-        importlib.import_module(f"commands.{argv[0]}").main(argv[1:])
+        importlib.import_module(f"hoigym.commands.{argv[0]}").main(argv[1:])
         return
     if argv and not argv[0].startswith("-"):
         raise UserError(f"command line: {unknown_name('command', argv[0], COMMANDS)}")

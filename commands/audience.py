@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from motions.errors import UserError
-from viewer.base import Viewer
-from viewer.controls import Action, Controls
-from viewer.picture import PictureConfig
+from hoigym.core.errors import UserError
+from hoigym.viewer.base import Viewer
+from hoigym.viewer.controls import Action, Controls
+from hoigym.viewer.picture import PictureConfig
 
 if TYPE_CHECKING:
     import viser
 
-    from viewer.browser.window import Panel
+    from hoigym.viewer.browser.window import Panel
 
 HERE = "127.0.0.1"
 
@@ -75,13 +75,12 @@ def _viewer(
 ) -> Generator[Viewer]:
     """The viewer asked for, closed at the end; where a page is, is said once Ctrl-C closes it."""
     if config.viewer == "native":
-        from viewer.native import NativeViewer
+        from hoigym.viewer.native import NativeViewer
 
         with NativeViewer(session.controls, session.actions) as window:
             yield window
         return
-    from viewer.browser.server import address, exposure, open_server
-    from viewer.browser.window import BrowserViewer
+    from hoigym.viewer.browser.window import BrowserViewer, address, exposure, open_server
 
     server = open_server(config.host, config.port)
     with BrowserViewer(server, panel(server)) as page:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commands.config_parser import COMMAND_LINE, ConfigParser
-from commands.train import task_and_recipe
-from commands.train_config import ALIASES, TrainConfig
-from motions.errors import UserError
+from hoigym.commands.train import ALIASES, TrainConfig, task_and_recipe
+from hoigym.core.config_parser import COMMAND_LINE, ConfigParser
+from hoigym.core.errors import UserError
 
 SUITE = {
     "ballplay, full hands": ("ballplay", "full"),
@@ -32,12 +31,8 @@ class BenchPlan:
 def main(argv: Sequence[str]) -> None:
     """Parses argv and measures."""
     plan = parse(argv)
-    try:
-        from benchmarks.speed_table import Case, knob_cases, run, world_cases
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "benchmarks":
-            raise
-        raise UserError("benchmarks/ is not installed: run `bench` in a checkout of the repository") from None
+    from hoigym.benchmarks.speed_table import Case, knob_cases, run, world_cases
+
     cases: list[Case] = []
     for name, config in plan.configs.items():
         worlds = plan.worlds or (config.env.num_envs,)

@@ -1,23 +1,61 @@
 """`run.py eval`: how often a policy succeeds, and how closely it follows its reference."""
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from commands.config_parser import COMMAND_LINE, ConfigParser
-from commands.layers import read_layer
-from commands.run_folder import env_layer
-from envs.config import EnvConfig
-from evaluation.settings import EvaluationSettings, Progress
-from motions.atomic import make_folder
-from motions.errors import UserError
+from hoigym.core.config import read_layer
+from hoigym.core.config_parser import COMMAND_LINE, ConfigParser
+from hoigym.core.errors import UserError
+from hoigym.core.files import make_folder
+from hoigym.core.run_folder import env_layer
+from hoigym.envs.config import EnvConfig
+from hoigym.evaluation.tables import EvaluationSettings, Progress
 
 if TYPE_CHECKING:
-    from envs.vector_env import HOIVectorEnv
-    from evaluation.report import Report
-    from evaluation.simulated import Policy
+    from hoigym.envs.vector_env import HOIVectorEnv
+    from hoigym.evaluation.report import Report
+    from hoigym.evaluation.trials import Policy
+
+
+_EVERY = 0.5  # seconds between two lines that overwrite each other
+
+
+class EvalProgress:
+    """One line on standard error that is written over, if that is a terminal; else a line for each cell."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._name = ""
+        self._begin = self._last = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live and self._name:
+            sys.stderr.write("\r\x1b[K")
+
+    def show(self, name: str, step: int, steps: int) -> None:
+        """Says that step of steps of the trials called name are done."""
+        now = time.monotonic()
+        if step == 0:
+            self._begin = now
+            if not self._live and name != self._name:
+                print(f"{name} ...", file=sys.stderr, flush=True)
+        self._name = name
+        if self._live and now - self._last > _EVERY:
+            self._last = now
+            left = (now - self._begin) / max(step, 1) * (steps - step)
+            sys.stderr.write(f"\r\x1b[K{name}: step {step} of {steps}, {left:.0f} s left")
+            sys.stderr.flush()
+
+
+# --- `run.py eval`: how often a policy succeeds, and how closely it follows its reference ---------------------------
+
 
 ALIASES = {
     "--motion_file": ["env.motion_file"],
@@ -48,9 +86,7 @@ class EvalConfig(EvaluationSettings):
 def main(argv: Sequence[str]) -> None:
     """Parses argv and evaluates."""
     config = parse(argv)
-    from commands.eval_progress import EvalProgress
-    from evaluation.picture import draw_report
-    from evaluation.report import markdown, write_report
+    from hoigym.evaluation.report import draw_report, markdown, write_report
 
     folder = config.output or Path("output") / f"eval-{time.strftime('%Y%m%d-%H%M%S')}"
     if config.output is not None:
@@ -85,9 +121,9 @@ def parse(argv: Sequence[str]) -> EvalConfig:
 def _evaluate(config: EvalConfig, progress: Progress) -> "Report":
     from gymnasium.spaces import flatdim
 
-    from agents.player import load_player
-    from evaluation.evaluator import evaluate
-    from evaluation.tables import load_table, own_table
+    from hoigym.agents.policy import load_player
+    from hoigym.evaluation.evaluator import evaluate
+    from hoigym.evaluation.tables import load_table, own_table
 
     checkpoint = config.checkpoint
     assert checkpoint is not None

@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from commands.config_parser import COMMAND_LINE, ConfigParser
-from commands.layers import CFG, Layer, read_layer
-from commands.schema import to_plain
-from motions.errors import UserError
-from motions.names import unknown_name
-from motions.run_config import CONFIG_FILE
+from hoigym.core.config import CFG, Layer, read_layer, to_plain
+from hoigym.core.config_parser import COMMAND_LINE, ConfigParser
+from hoigym.core.errors import UserError, unknown_name
+from hoigym.core.run_folder import CONFIG_FILE
 
 Config = TypeVar("Config")
 

@@ -6,12 +6,44 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from commands.audience import AudienceConfig, attend
-from commands.config_parser import COMMAND_LINE, ConfigParser
-from commands.layers import CFG, read_layer
-from commands.run_folder import env_layer
-from envs.config import EnvConfig
-from motions.errors import UserError
+from hoigym.commands.audience import AudienceConfig, attend
+from hoigym.commands.uniskill_extract import ExtractConfig, extract
+from hoigym.conditioners.base import ConditionConfig
+from hoigym.core.config import CFG, read_layer
+from hoigym.core.config_parser import COMMAND_LINE, ConfigParser
+from hoigym.core.errors import UserError
+from hoigym.core.run_folder import env_layer
+from hoigym.envs.config import EnvConfig
+
+FOLDER = Path("output/prompts")
+TABLE = ".npz"
+
+
+def prompt_table(condition: ConditionConfig, model: str, depth_model: str) -> str:
+    """The table of a condition's prompt: itself where it is one, else what a UniSkill model makes of the video or clip.
+
+    model: that of the conditions that the policy was trained with, whose gap the prompt gets; without one an .npz is
+    a table. Raises UserError.
+    """
+    from hoigym.conditioners.table import load_table
+
+    prompt = condition.prompt
+    path = Path(prompt)
+    if not prompt or (path.suffix == TABLE and not model):
+        return prompt
+    if not model:
+        raise UserError(
+            f"{prompt}: a prompt that is no table needs --prompt_model, the UniSkill model to describe it with"
+        )
+    table = FOLDER / f"{path.stem}{TABLE}"
+    trained = load_table(Path(condition.file)).meta
+    config = ExtractConfig(path, table, model, gap=float(trained.get("gap", ExtractConfig.gap)), overwrite=True)
+    extract(replace(config, depth_model=depth_model) if depth_model else config)
+    return str(table)
+
+
+# --- `run.py play`: a trained policy at work ------------------------------------------------------------------------
+
 
 ALIASES = {
     "--motion_file": ["env.motion_file"],
@@ -63,8 +95,8 @@ def main(argv: Sequence[str]) -> None:
     config = parse(argv)
     from gymnasium.spaces import flatdim
 
-    from agents.player import load_player
-    from envs.make import make_env
+    from hoigym.agents.policy import load_player
+    from hoigym.envs.make import make_env
 
     assert config.checkpoint is not None
     with contextlib.closing(make_env(_with_prompt(_with_boxes(config), config))) as env:
@@ -75,7 +107,7 @@ def main(argv: Sequence[str]) -> None:
         elif config.output is not None:
             _record(config, env, player, config.output)
         else:
-            from commands.rollout import rollout
+            from hoigym.commands.rollout import rollout
 
             print(rollout(env, player.act, steps=config.steps))
 
@@ -99,22 +131,21 @@ def parse(argv: Sequence[str]) -> PlayConfig:
 
 
 def _with_boxes(config: PlayConfig) -> EnvConfig:
-    from evaluation.projectiles import with_projectiles
+    from hoigym.evaluation.disturbance import with_projectiles
 
     return with_projectiles(config.env) if config.throw_every else config.env
 
 
 def _with_prompt(env: EnvConfig, config: PlayConfig) -> EnvConfig:
-    from commands.prompt import prompt_table
 
     prompt = prompt_table(env.condition, config.prompt_model, config.prompt_depth)
     return replace(env, condition=replace(env.condition, prompt=prompt))
 
 
 def _steer(config: PlayConfig, env: Any, player: Any) -> None:
-    from viewer.browser.play_panel import PlayPanel
-    from viewer.controls import Controls
-    from viewer.live import LiveRollout
+    from hoigym.viewer.browser.play_panel import PlayPanel
+    from hoigym.viewer.controls import Controls
+    from hoigym.viewer.rollout import LiveRollout
 
     rows = min(env.num_envs, MOST_FIGURES)
     rollout = LiveRollout(env, player.act, Controls(), rows, ghost=config.picture.ghost != "off")
@@ -122,8 +153,8 @@ def _steer(config: PlayConfig, env: Any, player: Any) -> None:
 
 
 def _record(config: PlayConfig, env: Any, player: Any, output: Path) -> None:
-    from viewer.record import open_recorder
-    from viewer.rollout import watch
+    from hoigym.viewer.recorder import open_recorder
+    from hoigym.viewer.rollout import watch
 
     rows = min(env.num_envs, MOST_FIGURES)
     ghost = config.picture.ghost != "off"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from commands import play, replay
-from commands.config_parser import COMMAND_LINE
-from motions.errors import UserError
+from hoigym.commands import play, replay
+from hoigym.core.config_parser import COMMAND_LINE
+from hoigym.core.errors import UserError
 
 DEFAULT_OUTPUT = "output/record.mp4"
 

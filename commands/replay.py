@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from commands.audience import AudienceConfig, attend
-from commands.config_parser import COMMAND_LINE, ConfigParser
-from motions.errors import UserError
+from hoigym.commands.audience import AudienceConfig, attend
+from hoigym.core.config_parser import COMMAND_LINE, ConfigParser
+from hoigym.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,17 @@ class ReplayConfig(AudienceConfig):
 def main(argv: Sequence[str]) -> None:
     """Parses argv and replays."""
     config = parse(argv)
-    from motions.formats import load_clips
+    from hoigym.motions.formats import load_clips
 
     assert config.motion_file is not None
     clips = load_clips(config.motion_file)
     if config.output is not None:
         _record(config, [clips[index] for index in _chosen(config, clips)], config.output)
         return
-    from motions.graph import TrajectoryGraph
-    from viewer.browser.replay_panel import ReplayPanel
-    from viewer.clip_session import ClipSession
-    from viewer.controls import Controls
+    from hoigym.motions.graph import TrajectoryGraph
+    from hoigym.viewer.browser.replay_panel import ReplayPanel
+    from hoigym.viewer.clip_session import ClipSession
+    from hoigym.viewer.controls import Controls
 
     graph = TrajectoryGraph.load(config.graph_file) if config.graph_file else None
     session = ClipSession(clips, Controls(), graph)
@@ -61,8 +61,8 @@ def _chosen(config: ReplayConfig, clips: Sequence) -> list[int]:
 
 
 def _record(config: ReplayConfig, clips: Sequence, output: Path) -> None:
-    from viewer.record import open_recorder
-    from viewer.replay import replay
+    from hoigym.viewer.recorder import open_recorder
+    from hoigym.viewer.replay import replay
 
     lengths = [clip.num_frames for clip in clips]
     with open_recorder(output, lengths, config.picture, config.fps, config.speed) as recorder:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from commands.uniskill_record import followed_rows
-from motions.errors import UserError
+from hoigym.commands.uniskill_record import followed_rows
+from hoigym.core.errors import UserError
 
 if TYPE_CHECKING:
-    from conditioners.uniskill.policy import PolicySizes, SkillPolicy
-    from envs.vector_env import HOIVectorEnv
+    from hoigym.adapters.uniskill.policy import PolicySizes, SkillPolicy
+    from hoigym.envs.vector_env import HOIVectorEnv
 
 Actor = Callable[[Tensor], Tensor]
 """Observations (N, O) to actions (N, A)."""
@@ -67,12 +67,12 @@ def act(config: ActConfig) -> None:
     """Prints a table; raises UserError."""
     import contextlib
 
-    from commands.eval_progress import EvalProgress
-    from conditioners.uniskill.acting import load_policy
-    from conditioners.uniskill.policy_config import PolicyTraining
-    from conditioners.uniskill.pretrained import run_config
-    from envs.make import make_task
-    from envs.termination import LOST_DISTANCE
+    from hoigym.adapters.uniskill.config import PolicyTraining
+    from hoigym.adapters.uniskill.policy import load_policy
+    from hoigym.adapters.uniskill.pretrained import run_config
+    from hoigym.commands.eval import EvalProgress
+    from hoigym.envs.make import make_task
+    from hoigym.envs.termination import LOST_DISTANCE
 
     assert config.policy is not None
     assert config.motion_file is not None
@@ -104,7 +104,7 @@ def start_rows(env: "HOIVectorEnv", count: int, steps: int, seed: int) -> Tensor
 
     Raises UserError where no clip is that long.
     """
-    from envs.start_frames import start_frames
+    from hoigym.envs.start import start_frames
 
     library = env.library
     ends = library.clip_start + library.clip_length
@@ -142,12 +142,10 @@ def _actors(
     """What acts, by name; made anew for every trial."""
     from gymnasium.spaces import flatdim
 
-    from conditioners.config import ConditionConfig
-    from conditioners.controls import shuffle_clips
-    from conditioners.label import LabelConditioner
-    from conditioners.make import table_of
-    from conditioners.uniskill.acting import RecedingHorizon
-    from conditioners.uniskill.policy import PolicySizes
+    from hoigym.adapters.uniskill.policy import PolicySizes, RecedingHorizon
+    from hoigym.conditioners.base import ConditionConfig, LabelConditioner
+    from hoigym.conditioners.registry import table_of
+    from hoigym.conditioners.table import shuffle_clips
 
     values = table_of(ConditionConfig(kind="table", file=table), env.library).values
     width = flatdim(env.single_observation_space) - LabelConditioner.width

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motions.errors import UserError
+from hoigym.core.errors import UserError
 
 if TYPE_CHECKING:
-    from conditioners.uniskill.evaluation import Trained
+    from hoigym.adapters.uniskill.evaluation import Trained
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class EvaluateConfig:
 
 def evaluate(config: EvaluateConfig) -> None:
     """Does what the configuration says; raises UserError."""
-    from commands.eval_progress import EvalProgress
-    from conditioners.uniskill.evaluation import evaluate as judge
-    from conditioners.uniskill.evaluation_report import markdown, write_report
-    from conditioners.uniskill.store import RenderStore
-    from motions.formats import load_clips
-    from motions.library import MotionLibrary
+    from hoigym.adapters.uniskill.evaluation import evaluate as judge
+    from hoigym.adapters.uniskill.evaluation_report import markdown, write_report
+    from hoigym.adapters.uniskill.store import RenderStore
+    from hoigym.commands.eval import EvalProgress
+    from hoigym.motions.formats import load_clips
+    from hoigym.motions.library import MotionLibrary
 
     assert config.store is not None
     assert config.motion_file is not None
@@ -58,8 +58,8 @@ def evaluate(config: EvaluateConfig) -> None:
 
 
 def _trained(run: Path) -> "Trained":
-    from conditioners.uniskill.config import UniSkillConfig
-    from conditioners.uniskill.evaluation import Trained
-    from conditioners.uniskill.pretrained import load_uniskill, run_config
+    from hoigym.adapters.uniskill.config import UniSkillConfig
+    from hoigym.adapters.uniskill.evaluation import Trained
+    from hoigym.adapters.uniskill.pretrained import load_uniskill, run_config
 
     return Trained(load_uniskill(run), run_config(run, UniSkillConfig).forward.resolution)

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.device import check_device
-from commands.uniskill_render import RenderConfig, render_store
-from conditioners.uniskill.config import DEPTH_MODEL
-from motions.errors import UserError
+from hoigym.adapters.uniskill.config import DEPTH_MODEL
+from hoigym.commands.uniskill_render import RenderConfig, render_store
+from hoigym.core.device import check_device
+from hoigym.core.errors import UserError
 
 if TYPE_CHECKING:
-    from conditioners.table_file import ConditionTable
-    from conditioners.uniskill.depth import DepthEstimator
-    from conditioners.uniskill.extraction import Extractor, SkillCache
-    from conditioners.uniskill.store import RenderStore
+    from hoigym.adapters.uniskill.depth import DepthEstimator
+    from hoigym.adapters.uniskill.extraction import Extractor, SkillCache
+    from hoigym.adapters.uniskill.store import RenderStore
+    from hoigym.conditioners.table import ConditionTable
 
 _CLIPS, _STORE, _VIDEO = "clips", "a store", "a video"
 _MEANT_FOR = {"looks": _CLIPS, "embodiments": _STORE, "colours": _STORE, "film": _STORE, "as_released": _VIDEO}
@@ -58,8 +58,8 @@ class ExtractConfig:
 
 def extract(config: ExtractConfig) -> None:
     """Does what the configuration says; raises UserError."""
-    from conditioners.table_file import save_table
-    from conditioners.uniskill.extraction import SkillCache
+    from hoigym.adapters.uniskill.extraction import SkillCache
+    from hoigym.conditioners.table import save_table
 
     assert config.source is not None
     assert config.output is not None
@@ -77,7 +77,7 @@ def extract(config: ExtractConfig) -> None:
 
 
 def _table(config: ExtractConfig, source: Path, cache: "SkillCache") -> "ConditionTable":
-    from conditioners.uniskill.store import RenderStore
+    from hoigym.adapters.uniskill.store import RenderStore
 
     kind = _kind(source)
     for option, meant in _MEANT_FOR.items():
@@ -95,8 +95,8 @@ def _table(config: ExtractConfig, source: Path, cache: "SkillCache") -> "Conditi
 
 
 def _kind(source: Path) -> str:
-    from conditioners.uniskill.footage import VIDEO_SUFFIXES
-    from conditioners.uniskill.store import INDEX
+    from hoigym.adapters.uniskill.footage import VIDEO_SUFFIXES
+    from hoigym.adapters.uniskill.store import INDEX
 
     if source.suffix.lower() in VIDEO_SUFFIXES:
         return _VIDEO
@@ -106,9 +106,9 @@ def _kind(source: Path) -> str:
 def _of_store(
     config: ExtractConfig, store: "RenderStore", extractor: "Extractor", cache: "SkillCache"
 ) -> "ConditionTable":
-    from commands.eval_progress import EvalProgress
-    from conditioners.uniskill.extraction import table_of_store, table_of_video
-    from conditioners.uniskill.store import disparity
+    from hoigym.adapters.uniskill.extraction import table_of_store, table_of_video
+    from hoigym.adapters.uniskill.store import disparity
+    from hoigym.commands.eval import EvalProgress
 
     if config.film:
         found = [one for one in store.renderings if one.name == config.film]
@@ -122,9 +122,9 @@ def _of_store(
 
 
 def _of_video(config: ExtractConfig, video: Path, cache: "SkillCache") -> "ConditionTable":
-    from conditioners.uniskill.depth import load_depth_estimator
-    from conditioners.uniskill.extraction import table_of_video
-    from conditioners.uniskill.footage import read_video, video_facts
+    from hoigym.adapters.uniskill.depth import load_depth_estimator
+    from hoigym.adapters.uniskill.extraction import table_of_video
+    from hoigym.adapters.uniskill.footage import read_video, video_facts
 
     _, fps = video_facts(video)
     extractor = _extractor(config, load_depth_estimator(config.depth_model, config.device))
@@ -134,8 +134,8 @@ def _of_video(config: ExtractConfig, video: Path, cache: "SkillCache") -> "Condi
 
 
 def _extractor(config: ExtractConfig, estimator: "DepthEstimator | None" = None) -> "Extractor":
-    from conditioners.uniskill.extraction import Extractor
-    from conditioners.uniskill.pretrained import load_isd, weights_hash
+    from hoigym.adapters.uniskill.extraction import Extractor
+    from hoigym.adapters.uniskill.pretrained import load_isd, weights_hash
 
     assert config.model is not None
     isd = load_isd(config.model)

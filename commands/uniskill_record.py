@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motions.errors import UserError
+from hoigym.core.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from envs.vector_env import HOIVectorEnv
+    from hoigym.envs.vector_env import HOIVectorEnv
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def record(config: RecordConfig) -> None:
 
     import torch
 
-    from commands.eval_progress import EvalProgress
-    from conditioners.label import LabelConditioner
-    from conditioners.uniskill.rollouts import Rollouts, save_rollouts
-    from envs.make import make_task
+    from hoigym.adapters.uniskill.policy_training import Rollouts, save_rollouts
+    from hoigym.commands.eval import EvalProgress
+    from hoigym.conditioners.base import LabelConditioner
+    from hoigym.envs.make import make_task
 
     assert config.output is not None
     assert config.motion_file is not None
@@ -85,7 +85,7 @@ def _policy(config: RecordConfig, env):
         return lambda obs: env.reference_actions()
     from gymnasium.spaces import flatdim
 
-    from agents.player import load_player
+    from hoigym.agents.policy import load_player
 
     size = flatdim(env.single_observation_space)
     return load_player(Path(config.checkpoint), task=config.task, obs_size=size, device=env.device).act

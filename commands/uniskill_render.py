@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.config_parser import ConfigParser
-from commands.layers import CFG, read_layer, restrict
-from commands.run_folder import env_layer
-from envs.config import EnvConfig
-from motions.errors import UserError
+from hoigym.core.config import CFG, read_layer, restrict
+from hoigym.core.config_parser import ConfigParser
+from hoigym.core.errors import UserError
+from hoigym.core.run_folder import env_layer
+from hoigym.envs.config import EnvConfig
 
 if TYPE_CHECKING:
-    from conditioners.uniskill.store import RenderStore
+    from hoigym.adapters.uniskill.store import RenderStore
 
 LOOKS = ("A", "B", "A-random", "B-random", "C", "C-random", "A-side")
 
@@ -62,10 +62,10 @@ def render(config: RenderConfig) -> None:
 
 def render_store(config: RenderConfig) -> "RenderStore":
     """The store with all that the configuration asks for, with progress on the terminal; raises UserError."""
-    from commands.eval_progress import EvalProgress
-    from conditioners.uniskill.store import RenderStore, StoreFacts
-    from envs.drawing.film import Look
-    from viewer.films import fill
+    from hoigym.adapters.uniskill.films import fill
+    from hoigym.adapters.uniskill.store import RenderStore, StoreFacts
+    from hoigym.commands.eval import EvalProgress
+    from hoigym.rendering.film import Look
 
     assert config.output is not None
     looks = [Look.parse(text) for text in config.looks]
@@ -85,9 +85,9 @@ def render_store(config: RenderConfig) -> "RenderStore":
 
 
 def _clips(path: Path):
-    from motions.formats import load_clips
-    from motions.library import MotionLibrary
-    from viewer.films import clip_subjects
+    from hoigym.adapters.uniskill.films import clip_subjects
+    from hoigym.motions.formats import load_clips
+    from hoigym.motions.library import MotionLibrary
 
     clips = load_clips(path)
     return list(clip_subjects(clips)), MotionLibrary(clips).content_hash
@@ -96,9 +96,9 @@ def _clips(path: Path):
 def _rollouts(config: RenderConfig):
     from gymnasium.spaces import flatdim
 
-    from agents.player import load_player
-    from envs.make import make_env
-    from viewer.films import rollout_subjects
+    from hoigym.adapters.uniskill.films import rollout_subjects
+    from hoigym.agents.policy import load_player
+    from hoigym.envs.make import make_env
 
     checkpoint = Path(config.checkpoint)
     of_run = ConfigParser("run.py uniskill render", _Run).resolve(

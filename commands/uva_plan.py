@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commands.actions import parse_action
-from motions.errors import UserError
+from hoigym.core.config_parser import parse_action
+from hoigym.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def collect(config: CollectConfig) -> None:
     """Writes the replay buffer; one episode for each film, with the name of its skill as the instruction."""
     import numpy as np
 
-    from conditioners.plan import RATE, plan_steps
-    from conditioners.uva.data.replay_buffer import ReplayWriter
-    from motions.skills import skill_name
+    from hoigym.adapters.uva.replay_buffer import ReplayWriter
+    from hoigym.conditioners.plan import RATE, plan_steps
+    from hoigym.motions.skills import skill_name
 
     assert config.store
     assert config.output
@@ -77,10 +77,10 @@ def collect(config: CollectConfig) -> None:
 
 def table(config: TableConfig) -> None:
     """Writes the table, and, of predicted plans, how far they are from the true ones."""
-    from conditioners.plan import plan_table, plans
-    from conditioners.table_file import save_table
-    from motions.formats import load_clips
-    from motions.library import MotionLibrary
+    from hoigym.conditioners.plan import plan_table, plans
+    from hoigym.conditioners.table import save_table
+    from hoigym.motions.formats import load_clips
+    from hoigym.motions.library import MotionLibrary
 
     assert config.motion_file
     assert config.output
@@ -102,8 +102,8 @@ def _predict(config: TableConfig):
     """Plans (F, 16, D) of every frame: of the nearest one of which there is a picture."""
     import torch
 
-    from conditioners.plan import RATE, STEPS, plan_width
-    from conditioners.uva.planner import PICTURES, load_planner
+    from hoigym.adapters.uva.conditioner import PICTURES, load_planner
+    from hoigym.conditioners.plan import RATE, STEPS, plan_width
 
     assert config.motion_file
     library, store, films = _filmed(config.motion_file, Path(config.store), RATE)
@@ -134,9 +134,9 @@ def _compare(predicted, true) -> None:
 
 def _filmed(motion_file: Path, store_path: Path, rate: float):
     """Library, store and its films, at the rate of plans; raises UserError where they do not belong together."""
-    from conditioners.uniskill.store import RenderStore
-    from motions.formats import load_clips
-    from motions.library import MotionLibrary
+    from hoigym.adapters.uniskill.store import RenderStore
+    from hoigym.motions.formats import load_clips
+    from hoigym.motions.library import MotionLibrary
 
     library = MotionLibrary(load_clips(motion_file))
     store = RenderStore.open(store_path)

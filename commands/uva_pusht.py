@@ -1,17 +1,74 @@
 """`run.py uva pusht`: demonstrations, cloned policies and the evaluation of PushT."""
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from commands.actions import parse_action
-from commands.device import check_device
-from commands.schema import to_plain
-from conditioners.uva.pusht.clone import CloneConfig
-from conditioners.uva.pusht.world import TEST_SEEDS
-from motions.errors import UserError
+import numpy as np
+
+from hoigym.adapters.pusht.clone import CloneConfig
+from hoigym.adapters.pusht.controller import Controller, RecedingHorizon
+from hoigym.adapters.pusht.evaluation import PushTResult, evaluate
+from hoigym.adapters.pusht.world import EPISODE_STEPS, TEST_SEEDS
+from hoigym.commands.eval import EvalProgress
+from hoigym.core.config import to_plain
+from hoigym.core.config_parser import parse_action
+from hoigym.core.device import check_device
+from hoigym.core.errors import UserError
+from hoigym.core.files import write_atomically
+from hoigym.evaluation.report import wilson_interval
+from hoigym.viewer.recorder import VideoFile, write_picture
+
+_FPS = 10
+_MOMENTS = 8
+
+
+def run(controllers: Mapping[str, Controller], seeds: Sequence[int], filmed: int, folder: Path) -> None:
+    """Evaluates every named controller, prints the table, writes results.json and the films of the first seeds."""
+    print(f"{'controller':<28} {'score':>6} {'success':>9} {'95 % interval':>14} {'steps':>6} {'decision':>9}")
+    results: dict[str, Any] = {}
+    for name, controller in controllers.items():
+        with EvalProgress() as progress:
+            show = partial(progress.show, name, steps=EPISODE_STEPS)
+            result = evaluate(controller, seeds, seeds[:filmed], show)
+        latency = _latency(controller)
+        low, high = wilson_interval(result.successes, len(seeds))
+        print(
+            f"{name:<28} {result.score:6.3f} {result.successes:>3} of {len(seeds):<3} {low:6.3f} .. {high:.3f}"
+            f" {result.steps.mean():6.0f} {'' if latency is None else f'{1e3 * latency:.0f} ms':>9}",
+            flush=True,
+        )
+        results[name] = {**result.plain(), "interval": [low, high], "decision_seconds": latency}
+        _write_films(result, folder / Path(name).name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with write_atomically(folder / "results.json") as file:
+        file.write(json.dumps(results, indent=1).encode())
+    print(f"written: {folder}")
+
+
+def _latency(controller: Any) -> float | None:
+    """Median wall time of a decision for all worlds at once [s]."""
+    if isinstance(controller, RecedingHorizon) and controller.seconds:
+        return float(np.median(controller.seconds))
+    return None
+
+
+def _write_films(result: PushTResult, folder: Path) -> None:
+    for seed, pictures in result.film.items():
+        video = VideoFile(folder / f"{seed}.mp4", _FPS)
+        for picture in pictures:
+            video.add(picture)
+        video.finish()
+        chosen = np.linspace(0, len(pictures) - 1, _MOMENTS).round().astype(int)
+        rows = np.array_split(np.stack([pictures[index] for index in chosen]), 2)
+        write_picture(np.vstack([np.hstack(list(row)) for row in rows]), folder / f"{seed}.png")
+
+
+# --- `run.py uva pusht`: demonstrations, cloned policies and the evaluation of PushT --------------------------------
 
 
 @dataclass(frozen=True)
@@ -86,8 +143,8 @@ def parse(argv: Sequence[str]) -> tuple[str, Any]:
 
 
 def _collect(config: CollectConfig) -> None:
-    from conditioners.uva.pusht.collect import Demonstration, collect
-    from motions.readable import format_seconds
+    from hoigym.adapters.pusht.collect import Demonstration, collect
+    from hoigym.core.progress import format_seconds
 
     begin, first = time.monotonic(), -1
 
@@ -109,7 +166,7 @@ def _collect(config: CollectConfig) -> None:
 
 
 def _clone(config: RunCloneConfig) -> None:
-    from conditioners.uva.pusht.cloning import train_clone
+    from hoigym.adapters.pusht.clone import train_clone
 
     assert config.data is not None
     assert config.run_dir is not None
@@ -118,8 +175,7 @@ def _clone(config: RunCloneConfig) -> None:
 
 
 def _evaluate(config: EvalConfig) -> None:
-    from commands.uva_pusht_eval import run
-    from conditioners.uva.pusht.acting import named_controller
+    from hoigym.adapters.pusht.acting import named_controller
 
     assert config.checkpoint is not None
     check_device(config.device)

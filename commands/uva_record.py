@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from commands.config_parser import ConfigParser
-from commands.run_folder import env_layer
-from envs.config import EnvConfig
-from motions.errors import UserError
+from hoigym.core.config_parser import ConfigParser
+from hoigym.core.errors import UserError
+from hoigym.core.run_folder import env_layer
+from hoigym.envs.config import EnvConfig
 
 if TYPE_CHECKING:
-    from conditioners.uva.data.replay_buffer import ReplayWriter
-    from envs.vector_env import HOIVectorEnv
+    from hoigym.adapters.uva.replay_buffer import ReplayWriter
+    from hoigym.envs.vector_env import HOIVectorEnv
 
 _SHORTEST = 32
 """Steps of the shortest episode that is worth keeping: one training window."""
@@ -57,10 +57,10 @@ def record(config: RecordConfig) -> None:
     """Adds the episodes, with progress on the terminal; raises UserError."""
     from gymnasium.spaces import flatdim
 
-    from agents.player import load_player
-    from commands.eval_progress import EvalProgress
-    from conditioners.uva.data.replay_buffer import ReplayWriter
-    from envs.make import make_env
+    from hoigym.adapters.uva.replay_buffer import ReplayWriter
+    from hoigym.agents.policy import load_player
+    from hoigym.commands.eval import EvalProgress
+    from hoigym.envs.make import make_env
 
     assert config.checkpoint
     assert config.output
@@ -99,7 +99,7 @@ def record_rollouts(
     An episode goes from a start to a reset, a change of the skill or `longest` steps; shorter ones than a training
     window are left out. policy: observations (N, O) -> actions (N, A).
     """
-    from envs.rendering import EnvRenderer
+    from hoigym.rendering.renderer import EnvRenderer
 
     dt = config.stride * env.sim.control_dt
     renderer = EnvRenderer(env.scene, env.num_envs, dt, config.size, config.size)

@@ -10,10 +10,10 @@ velocity [m/s].
 import torch
 from torch import Tensor
 
-from conditioners.table_file import ConditionTable
-from motions.library import MotionLibrary
-from motions.rotations import heading_inverse, quat_rotate
-from motions.skeleton import Skeleton
+from hoigym.conditioners.table import ConditionTable
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import heading_inverse, quat_rotate
+from hoigym.motions.skeleton import Skeleton
 
 RATE = 30.0
 """Steps of a plan in a second [Hz]."""

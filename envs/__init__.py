@@ -1,6 +1,6 @@
-"""Human-object-interaction environments; importing this package makes gymnasium know them."""
+"""Environments of human-object interaction; importing this package makes gymnasium know them."""
 
 import gymnasium
 
 for _task, _name in {"ballplay": "BallPlay", "locomotion": "Locomotion"}.items():
-    gymnasium.register(id=f"hoigym/{_name}-v0", vector_entry_point="envs.make:make_task", kwargs={"task": _task})
+    gymnasium.register(id=f"hoigym/{_name}-v0", vector_entry_point="hoigym.envs.make:make_task", kwargs={"task": _task})

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
-from envs.config import EnvConfig
-from motions.clip import Clip
-from motions.demo import CLIP_DIR
-from motions.errors import UserError
-from motions.formats import load_clips
-from motions.library import MotionLibrary
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig
+from hoigym.motions.clip import Clip
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips
+from hoigym.motions.library import MotionLibrary
 
 
 def load_library(config: EnvConfig, device: torch.device) -> MotionLibrary:

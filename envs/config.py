@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from conditioners.config import ConditionConfig
-from envs.reward import RewardWeights, RotationDifference
-from envs.scene.config import SceneConfig
-from envs.sim.warp_config import WarpConfig
-from envs.termination import FALL_HEIGHT, GET_UP_SKILL
-from envs.throw_config import ThrowConfig
-from hist_encoder.features import ReferenceHeading
-from motions.errors import UserError
-from motions.skills import OBJECTLESS_SKILLS
+from hoigym.conditioners.base import ConditionConfig
+from hoigym.core.errors import UserError
+from hoigym.envs.perturbation import ThrowConfig
+from hoigym.envs.reward import RewardWeights, RotationDifference
+from hoigym.envs.termination import FALL_HEIGHT, GET_UP_SKILL
+from hoigym.hist_encoder.features import ReferenceHeading
+from hoigym.motions.skills import OBJECTLESS_SKILLS
+from hoigym.sim.engines import WarpConfig
+from hoigym.sim.scene.config import SceneConfig
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from envs.config import EnvConfig
-from envs.contacts import Contacts, force_rule_contacts, pair_contacts
-from envs.masked_reward import masked_reward
-from envs.reward import REWARDS, object_free_rows
-from envs.scene.scene import Scene
-from envs.sim.base import SimState
-from envs.sim.rows import Rows
-from envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
-from motions.frames import Frames
-from motions.library import MotionLibrary
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.reward import REWARDS, Contacts, force_rule_contacts, masked_reward, object_free_rows, pair_contacts
+from hoigym.envs.termination import EpisodeEnd, episode_end, has_fallen, object_lost, root_lost, window_over
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.state import Frames
+from hoigym.sim.base import SimState
+from hoigym.sim.env_ids import Rows
+from hoigym.sim.scene.scene import Scene
 
 
 class Following(NamedTuple):

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from envs.sim.base import SimState, Simulator
-from motions.clip import MIN_FRAMES, Clip
-from motions.formats import save_clip
-from motions.rotations import quat_to_exp
+from hoigym.motions.clip import MIN_FRAMES, Clip
+from hoigym.motions.formats import save_clip
+from hoigym.motions.rotations import quat_to_exp
+from hoigym.sim.base import SimState, Simulator
 
 MOST_FILES = 5
 """Of one folder: they are examples, not statistics."""

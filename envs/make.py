@@ -6,9 +6,9 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentParser
 
-from envs.config import EnvConfig
-from envs.vector_env import HOIVectorEnv
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.vector_env import HOIVectorEnv
 
 _TASKS = Path(__file__).parent.parent / "cfg" / "tasks"
 

@@ -5,14 +5,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from envs.body_state import BodyState
-from envs.observation import turn_into_heading
-from envs.scene.scene import Scene
-from envs.sim.rows import Rows
-from envs.start_frames import FIRST_START
-from motions.errors import UserError
-from motions.library import MotionLibrary
-from motions.rotations import exp_to_quat, tan_norm
+from hoigym.core.errors import UserError
+from hoigym.envs.observation import turn_into_heading
+from hoigym.envs.start import FIRST_START
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import exp_to_quat, tan_norm
+from hoigym.motions.state import BodyState
+from hoigym.sim.env_ids import Rows
+from hoigym.sim.scene.scene import Scene
 
 _CHUNK = 4096  # library frames whose features are computed at a time
 

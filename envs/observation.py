@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from motions.rotations import heading, tan_norm
+from hoigym.motions.rotations import heading, tan_norm
 
 NUM_FINGERTIPS = 10
 OBJECT_WIDTH = 15

@@ -3,16 +3,15 @@
 import torch
 from torch import Tensor
 
-from conditioners.base import ConditionQuery, SkillConditioner
-from envs.config import EnvConfig
-from envs.observation import OBJECT_WIDTH, heading_turn, humanoid_observation, humanoid_width, object_observation
-from envs.sim.base import SimState, Simulator
-from envs.sim.rows import Rows
-from hist_encoder.buffer import HistoryBuffer
-from hist_encoder.checkpoint import load_encoder
-from hist_encoder.features import frame_features
-from hist_encoder.reference import ReferenceHistory
-from motions.library import MotionLibrary
+from hoigym.conditioners.base import ConditionQuery, SkillConditioner
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.observation import OBJECT_WIDTH, heading_turn, humanoid_observation, humanoid_width, object_observation
+from hoigym.hist_encoder.buffer import HistoryBuffer, ReferenceHistory
+from hoigym.hist_encoder.checkpoint import load_encoder
+from hoigym.hist_encoder.features import frame_features
+from hoigym.motions.library import MotionLibrary
+from hoigym.sim.base import SimState, Simulator
+from hoigym.sim.env_ids import Rows
 
 
 class Observer:

@@ -1,4 +1,6 @@
-"""How well a step imitates its reference.
+"""Reward: how well a step imitates its reference.
+
+Two nodes: a body that should touch nothing, and an object that a hand should or should not hold.
 
 Every reward is made of terms exp(-weight * error), each 1 at a perfect match. A term whose weight is 0 is
 neither computed nor reported. Errors are means over all numbers compared, so they do not grow with the number
@@ -13,10 +15,79 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from envs.body_state import BodyState
-from envs.contacts import Contacts
-from motions.rotations import quat_to_exp
-from motions.skills import OBJECTLESS_SKILLS
+from hoigym.motions.rotations import quat_to_exp
+from hoigym.motions.skills import OBJECTLESS_SKILLS
+from hoigym.motions.state import BodyState
+
+
+def masked_reward(reward: Tensor, masked: Tensor, clip: Tensor, num_clips: int) -> Tensor:
+    """Rewards (N,) with the masked rows' replaced: there is no reference to compare them with.
+
+    A masked row gets the mean over the unmasked rows on its clip; where there is none, over all unmasked
+    rows; where there is none either, 0. SkillMimic-V2, masked nodes of the stitched trajectory graph.
+
+    Args:
+        reward: (N,).
+        masked: (N,) bool, rows that wait in buffer nodes or whose reference frame is missing.
+        clip: (N,) long, clip that the row follows.
+        num_clips: M.
+    """
+    counted = (~masked).to(reward.dtype)
+    kept = torch.where(masked, 0.0, reward)
+    sums = reward.new_zeros(num_clips).index_add_(0, clip, kept)
+    counts = reward.new_zeros(num_clips).index_add_(0, clip, counted)
+    overall = kept.sum() / counted.sum().clamp_min(1.0)
+    means = torch.where(counts > 0, sums / counts.clamp_min(1.0), overall)
+    return torch.where(masked, means[clip], reward)
+
+
+# --- The contact graph of the reward: who touches what --------------------------------------------------------------
+
+
+class Contacts(NamedTuple):
+    """Nodes of the contact graph.
+
+    body: (N,) bool, a body that must stay free touches something. object: (N, K) bool, the object is held.
+    """
+
+    body: Tensor
+    object: Tensor
+
+
+def pair_contacts(ground_contact: Tensor, object_contact: Tensor, contact_free: Tensor, hands: Tensor) -> Contacts:
+    """Contact graph from the engine's contact pairs.
+
+    Args:
+        ground_contact: (N, B) bool, body touches the ground.
+        object_contact: (N, B, K) bool, body touches object.
+        contact_free: (C,) long, bodies that should touch nothing.
+        hands: (H,) long, bodies that hold objects.
+    """
+    on_ground = ground_contact.index_select(1, contact_free).any(1)
+    on_object = object_contact.index_select(1, contact_free).flatten(1).any(1)
+    return Contacts(on_ground | on_object, object_contact.index_select(1, hands).any(1))
+
+
+def force_rule_contacts(
+    body_force: Tensor, object_force: Tensor, contact_free: Tensor, threshold: float = 0.1
+) -> Contacts:
+    """Contact graph guessed from net contact forces, the rule of the published system.
+
+    A body touches where any component of its force reaches the threshold. An object is held where a
+    horizontal component of its force exceeds it; the vertical one is left out, for the floor pushes upwards.
+
+    Args:
+        body_force: (N, B, 3) world [N].
+        object_force: (N, K, 3) world [N].
+        contact_free: (C,) long, bodies that should touch nothing.
+        threshold: [N].
+    """
+    body = (body_force.index_select(1, contact_free).abs() >= threshold).flatten(1).any(1)
+    return Contacts(body, (object_force[..., :2].abs() > threshold).any(-1))
+
+
+# --- How well a step imitates its reference -------------------------------------------------------------------------
+
 
 NO_OBJECT_SKILLS = OBJECTLESS_SKILLS["mocap"]
 """Ball-play skills without a ball: get up, run (SkillMimic-V2)."""

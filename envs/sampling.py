@@ -1,10 +1,33 @@
-"""How often episodes start on each clip and frame: adaptive trajectory sampling."""
+"""Adaptive trajectory sampling: how often episodes start on each clip and frame."""
 
 import torch
 from torch import Tensor
 
-from envs.capped_shares import cap_shares
-from motions.library import MotionLibrary
+from hoigym.motions.library import MotionLibrary
+
+
+def cap_shares(shares: Tensor, limit: Tensor) -> Tensor:
+    """Shares lowered to a limit; what the largest lose goes to the others of their row, in proportion.
+
+    Args:
+        shares: (M, T), each row adding up to 1, or to 0.
+        limit: (M, 1), at least 1 over the number of shares above 0 in the row.
+
+    Returns:
+        (M, T), rows adding up to what they did.
+    """
+    largest = shares.sort(dim=1, descending=True).values
+    rest = largest.flip(1).cumsum(1).flip(1)  # of a share and all smaller ones
+    capped = torch.arange(shares.shape[1], device=shares.device)
+    # Factor of the others once so many are capped: the right one is the first that takes no further share too far.
+    factor = (1.0 - capped * limit) / rest.clamp_min(torch.finfo(shares.dtype).tiny)
+    fits = factor * largest <= limit * (1.0 + 1e-5)
+    first = fits.float().argmax(dim=1, keepdim=True)
+    return torch.minimum(shares * factor.gather(1, first), limit)
+
+
+# --- How often episodes start on each clip and frame: adaptive trajectory sampling ----------------------------------
+
 
 # SkillMimic-V2, table 9: how sharply low rewards draw samples, among clips and among start frames.
 CLIP_SHARPNESS, FRAME_SHARPNESS = 5.0, 10.0

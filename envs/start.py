@@ -1,25 +1,174 @@
-"""How episodes start: on the reference, near it, or where another skill was left."""
+"""Episode starts: on the reference, near it, or where another skill was left."""
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from envs.config import EnvConfig
-from envs.object_places import ObjectPlaces
-from envs.sampling import StartSampler
-from envs.scene.scene import Scene
-from envs.sim.rows import Rows, counting_stalls
-from envs.start_frames import start_frames
-from motions.graph import TrajectoryGraph
-from motions.graph_build import link_library, published_settings
-from motions.library import MotionLibrary
-from motions.neighbour import NeighbourSearch
-from motions.noise import perturb
-from motions.state import MotionState
-from motions.stitching import align, buffer_frames
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig, StartConfig
+from hoigym.envs.sampling import StartSampler
+from hoigym.motions.graph import TrajectoryGraph, align, buffer_frames
+from hoigym.motions.graph_build import link_library, published_settings
+from hoigym.motions.kinematics import forward_kinematics
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.neighbour import NeighbourSearch, perturb
+from hoigym.motions.rotations import normalize, quat_rotate
+from hoigym.motions.skeleton import Skeleton
+from hoigym.motions.state import MotionState
+from hoigym.sim.cuda_graphs import Captured, Recorder
+from hoigym.sim.env_ids import Rows, counting_stalls
+from hoigym.sim.scene.scene import Scene
+
+
+def hand_ball_penetration(
+    skeleton: Skeleton,
+    root_pos: Tensor,
+    root_quat: Tensor,
+    joint_rot: Tensor,
+    ball_pos: Tensor,
+    radius: float,
+) -> Tensor:
+    """Deepest overlap of the hands' capsules with a ball.
+
+    Args:
+        skeleton: body table with J joints.
+        root_pos, root_quat, joint_rot: poses (F, 3) [m], (F, 4), (F, J, 3) [rad].
+        ball_pos: (F, 3) centre of the ball [m].
+        radius: of the ball [m].
+
+    Returns:
+        (F,) depth [m]; negative where the nearest hand surface is that far from the ball.
+    """
+    body_pos, body_quat = forward_kinematics(skeleton, root_pos, root_quat, joint_rot)
+    capsules = [body for body in skeleton.hands if skeleton.bodies[body].shape.type == "capsule"]
+    shapes = [skeleton.bodies[body].shape for body in capsules]
+    ends = torch.as_tensor(np.array([shape.fromto for shape in shapes]), dtype=root_pos.dtype, device=root_pos.device)
+    radii = ends.new_tensor([shape.size[0] for shape in shapes])
+    start = body_pos[:, capsules] + quat_rotate(body_quat[:, capsules], ends[:, :3])
+    end = body_pos[:, capsules] + quat_rotate(body_quat[:, capsules], ends[:, 3:])
+    distance = _segment_distance(ball_pos.unsqueeze(1), start, end)
+    return (radius + radii - distance).amax(dim=1)
+
+
+def _segment_distance(point: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """Distance [m] of points (..., 3) from segments."""
+    along = end - start
+    share = ((point - start) * along).sum(-1) / along.square().sum(-1).clamp_min(1e-12)
+    return (point - start - share.clamp(0, 1).unsqueeze(-1) * along).norm(dim=-1)
+
+
+# --- Which reference frames episodes may start on -------------------------------------------------------------------
+
+
+FIRST_START = 2
+"""The first two frames of a clip have no usable velocity."""
+_LAST_START = -2  # the last frame leaves nothing to follow
+
+
+def start_frames(config: StartConfig, library: MotionLibrary, scene: Scene) -> Tensor:
+    """Frames an episode may start on, (F,) bool.
+
+    Those from a clip's third to its last but one that are not missing, narrowed down by clip, frame and penetration.
+
+    Raises UserError for a clip or frame that is not there, and where nothing is left.
+    """
+    frame = torch.arange(library.num_frames, device=library.device) - library.clip_start[library.frame_clip]
+    last = library.clip_length[library.frame_clip] + _LAST_START
+    allowed = library.valid & (frame >= FIRST_START) & (frame <= last)
+    if config.clip is not None:
+        if not 0 <= config.clip < library.num_clips:
+            raise UserError(f"start.clip {config.clip}: the library has clips 0 to {library.num_clips - 1}")
+        allowed &= library.frame_clip == config.clip
+    if config.frame is not None:
+        if config.frame < FIRST_START:
+            raise UserError(f"start.frame {config.frame}: the first usable frame is {FIRST_START}")
+        allowed &= frame == config.frame
+    if config.max_penetration is not None:
+        allowed &= _penetration(library, scene) <= config.max_penetration
+    if not allowed.any():
+        raise UserError("no start frame is left: loosen start.clip, start.frame or start.max_penetration")
+    return allowed
+
+
+def _penetration(library: MotionLibrary, scene: Scene) -> Tensor:
+    """Deepest overlap of a hand with any ball in every frame, (F,) [m]."""
+    frames = library.reference(torch.arange(library.num_frames, device=library.device))
+    depth = torch.full((library.num_frames,), -torch.inf, device=library.device)
+    for slot, ball in enumerate(scene.config.objects):
+        here = hand_ball_penetration(
+            library.skeleton,
+            frames.root_pos,
+            frames.root_quat,
+            frames.joint_rot,
+            frames.object_pos[:, slot],
+            ball.radius,
+        )
+        depth = torch.maximum(depth, here)
+    return depth
+
+
+# --- Objects that do not start where the reference has them ---------------------------------------------------------
+
+
+# Half width [m] of the square, and the greatest height, in which an object without a role starts; its speeds.
+_STRAY_RANGE, _STRAY_SPEED, _STRAY_SPIN = 5.0, 5.0, 0.1
+# Heights [m] and greatest speed along each axis [m/s] of the published test of pick-up (SkillMimic-V2).
+_SCATTER_HEIGHT, _SCATTER_SPEED = (0.1, 1.1), 0.5
+
+
+@dataclass(frozen=True)
+class ObjectPlaces:
+    """Draws other states for the objects of R humanoids, all from one generator.
+
+    lowest: least height of an object's centre [m], above which it does not touch the ground.
+    """
+
+    generator: torch.Generator
+    lowest: float
+
+    def stray(self, state: MotionState, where: Tensor) -> MotionState:
+        """state with the objects of the rows where (R,) bool anywhere above the ground around the humanoid, at any
+        speed: those of skills that use none, so that a policy learns to ignore them."""
+        place = self._uniform(state.object_pos)
+        pos = (2.0 * place - 1.0) * _STRAY_RANGE
+        pos[..., :2] += state.root_pos[:, None, :2]
+        pos[..., 2] = self.lowest + place[..., 2] * (_STRAY_RANGE - self.lowest)
+        quat = torch.randn(state.object_quat.shape, generator=self.generator, device=pos.device)
+        chosen = where.view(-1, 1, 1)
+        return replace(
+            state,
+            object_pos=torch.where(chosen, pos, state.object_pos),
+            object_quat=torch.where(chosen, normalize(quat), state.object_quat),
+            object_lin_vel=torch.where(chosen, _STRAY_SPEED * self._uniform(pos), state.object_lin_vel),
+            object_ang_vel=torch.where(chosen, _STRAY_SPIN * self._uniform(pos), state.object_ang_vel),
+        )
+
+    def scattered(self, state: MotionState, where: Tensor, distance: tuple[float, float]) -> MotionState:
+        """state with the objects of the rows where (R,) bool in any direction from the root, at a distance [m] within
+        these bounds, 0.1 to 1.1 m high and at up to 0.5 m/s along each axis (SkillMimic-V2, the test of pick-up)."""
+        draw = self._uniform(state.object_pos)
+        away = distance[0] + draw[..., 0] * (distance[1] - distance[0])
+        angle = 2.0 * math.pi * draw[..., 1]
+        height = _SCATTER_HEIGHT[0] + draw[..., 2] * (_SCATTER_HEIGHT[1] - _SCATTER_HEIGHT[0])
+        beside = torch.stack((away * angle.cos(), away * angle.sin()), dim=-1) + state.root_pos[:, None, :2]
+        pos = torch.cat((beside, height.clamp_min(self.lowest).unsqueeze(-1)), dim=-1)
+        speed = (2.0 * self._uniform(pos) - 1.0) * _SCATTER_SPEED
+        chosen = where.view(-1, 1, 1)
+        return replace(
+            state,
+            object_pos=torch.where(chosen, pos, state.object_pos),
+            object_lin_vel=torch.where(chosen, speed, state.object_lin_vel),
+        )
+
+    def _uniform(self, like: Tensor) -> Tensor:
+        return torch.rand(like.shape, generator=self.generator, device=like.device)
+
+
+# --- How episodes start: on the reference, near it, or where another skill was left ---------------------------------
 
 
 @dataclass(frozen=True)
@@ -158,3 +307,61 @@ def _graph(config: EnvConfig, library: MotionLibrary) -> TrajectoryGraph:
     graph = TrajectoryGraph.load(config.start.graph_file, library.device)
     graph.require(library)
     return graph
+
+
+# --- Starts drawn ahead of need, for devices where a small batch costs as much as a large one -----------------------
+
+
+_EVERY = 16
+"""Steps between two draws; adaptive sampling is late by as many."""
+
+
+class StartPool:
+    """As many starts as there are rows, drawn anew every 16 steps; rows that restart in between take the next ones.
+
+    Nothing waits for the device. Should more rows restart than there are starts left, they share some.
+
+    Args:
+        starts: what draws.
+        rows: N.
+        device: of the rows.
+        recorder: of the drawing, as `Captured` takes it.
+    """
+
+    def __init__(
+        self, starts: EpisodeStarts, rows: int, device: torch.device, recorder: Recorder | None = None
+    ) -> None:
+        self._starts, self._rows = starts, rows
+        self._taken = torch.zeros((), dtype=torch.long, device=device)
+        self._pool: EpisodeStart | None = None
+        self._fill = Captured(self._draw, recorder)
+        self.empty()
+
+    def empty(self) -> None:
+        """Forgets what was drawn, as when the random generator begins anew."""
+        self._age = _EVERY
+
+    def renew(self) -> None:
+        """A step begins: draws where it is time to."""
+        if self._age == _EVERY:
+            self._fill()
+            self._age = 0
+        self._age += 1
+
+    def take(self, selected: Tensor) -> EpisodeStart:
+        """N starts; they count in the rows selected (N,) bool only."""
+        assert self._pool is not None
+        order = selected.cumsum(0)
+        place = (self._taken + order - 1) % self._rows
+        self._taken += order[-1]
+        return self._pool[place]
+
+    def _draw(self) -> None:
+        drawn = self._starts.draw(self._rows)
+        self._taken.zero_()
+        if self._pool is None:
+            self._pool = drawn
+            return
+        # Where the first ones lie: a recorded step goes on reading there.
+        for place, values in zip(self._pool.tensors(), drawn.tensors(), strict=True):
+            place.copy_(values)

@@ -10,26 +10,25 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from conditioners.base import ConditionQuery
-from envs.clips import check_library, load_library
-from envs.conditions import env_conditioner
-from envs.config import EnvConfig
-from envs.contacts import Contacts
-from envs.judge import Following, StepJudge
-from envs.last_frames import LastFrames
-from envs.motion_windows import MotionWindows
-from envs.observer import Observer
-from envs.rendering import EnvRenderer
-from envs.scene.scene import build_scene
-from envs.sim import engine_device, make_simulator
-from envs.sim.captured import Captured, Recorder, cuda_graphs, owned
-from envs.sim.rows import Rows, counting_stalls
-from envs.start import EpisodeStart, EpisodeStarts
-from envs.start_pool import StartPool
-from envs.termination import EpisodeEnd
-from envs.throwing import Thrower
-from motions.frames import Frames
-from motions.library import MotionLibrary
+from hoigym.conditioners.base import ConditionQuery
+from hoigym.conditioners.registry import ConditionContext, make_conditioner
+from hoigym.envs.clips import check_library, load_library
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.judge import Following, StepJudge
+from hoigym.envs.last_frames import LastFrames
+from hoigym.envs.motion_windows import MotionWindows
+from hoigym.envs.observer import Observer
+from hoigym.envs.perturbation import Thrower
+from hoigym.envs.reward import Contacts
+from hoigym.envs.start import EpisodeStart, EpisodeStarts, StartPool
+from hoigym.envs.termination import EpisodeEnd
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.state import Frames
+from hoigym.rendering.renderer import EnvRenderer
+from hoigym.sim.cuda_graphs import Captured, Recorder, cuda_graphs, owned
+from hoigym.sim.engines import engine_device, make_simulator
+from hoigym.sim.env_ids import Rows, counting_stalls
+from hoigym.sim.scene.scene import build_scene
 
 _ROW_STATE = ("clip", "start_frame", "wait", "progress", "skill", "variant")
 
@@ -70,7 +69,11 @@ class HOIVectorEnv(VectorEnv[Tensor, Tensor, Tensor]):
         self.scene = build_scene(config.scene, locked_pose=mean_pose.cpu().numpy())
         self.sim = make_simulator(config.engine, self.scene, config.num_envs, config.threads, config.warp)
         self.num_envs = config.num_envs
-        self._conditioner = env_conditioner(config, self.library, self.sim)
+        self._conditioner = make_conditioner(
+            ConditionContext(
+                config.condition, self.library, self.scene, self.sim.state, config.scene.control_hz, config.seed
+            )
+        )
         self._observer = Observer(config, self.sim, self._conditioner, self.library)
         self._generator = torch.Generator(self.device).manual_seed(config.seed)
         self._starts = EpisodeStarts(config, self.library, self.scene, self._generator)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from evaluation.snapshot import Snapshot
-from motions.skeleton import Skeleton
+from hoigym.evaluation.quantities import Snapshot
+from hoigym.motions.skeleton import Skeleton
 
 BODY_WITHIN, OBJECT_WITHIN = 0.1, 0.2
 """Errors [m] under which a frame is accurate (PhysHOI, arXiv 2312.04393)."""

@@ -2,15 +2,20 @@
 
 import contextlib
 
-from envs.config import EnvConfig
-from envs.make import make_env
-from evaluation.draws import draw_rows, seed_of
-from evaluation.judge import judge
-from evaluation.metrics import metrics_of
-from evaluation.plan import trial_config
-from evaluation.reference import fair_starts, reference_statistic
-from evaluation.simulated import Policy, SimulatedTrials
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.make import make_env
+from hoigym.evaluation.evaluator import trial_config
+from hoigym.evaluation.metrics import metrics_of
+from hoigym.evaluation.trials import (
+    Policy,
+    SimulatedTrials,
+    draw_rows,
+    fair_starts,
+    judge,
+    reference_statistic,
+    seed_of,
+)
 
 
 class HeldOut(contextlib.AbstractContextManager["HeldOut"]):

@@ -15,12 +15,12 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from hist_encoder.features import FEATURE_VERSION, feature_width
-from hist_encoder.model import KERNEL, EncoderShape, HistoryEncoder, NextFramePredictor
-from motions.atomic import write_atomically
-from motions.errors import UserError
-from motions.skeleton import SKELETON_NAMES, load_skeleton
-from motions.torch_file import Unreadable, read_torch_file
+from hoigym.core.errors import UserError
+from hoigym.core.files import write_atomically
+from hoigym.core.foreign_torch import Unreadable, read_torch_file
+from hoigym.hist_encoder.features import FEATURE_VERSION, feature_width
+from hoigym.hist_encoder.model import KERNEL, EncoderShape, HistoryEncoder, NextFramePredictor
+from hoigym.motions.skeleton import SKELETON_NAMES, load_skeleton
 
 WEIGHTS_FILE, FACTS_FILE = "encoder.safetensors", "encoder.json"
 FORMAT, FORMAT_VERSION = "hoigym-history-encoder", 1

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from motions.errors import UserError
+from hoigym.core.errors import UserError
 
 SHORTEST = 7
-"""Frames of the shortest history: the ends of a shorter one would overlap (hist_encoder/streaming.py)."""
+"""Frames of the shortest history: the ends of a shorter one would overlap (hist_encoder/buffer.py)."""
 
 
 @dataclass(frozen=True)

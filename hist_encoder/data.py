@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from hist_encoder.features import ReferenceHeading, reference_features
-from motions.library import MotionLibrary
-from motions.skills import OBJECTLESS_SKILLS
+from hoigym.hist_encoder.features import ReferenceHeading, reference_features
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.skills import OBJECTLESS_SKILLS
 
 # What the objects of skills without one are replaced by: anywhere within this many metres.
 _STRAY_RANGE = 5.0

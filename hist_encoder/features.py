@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from motions.library import MotionLibrary
-from motions.rotations import heading, quat_to_exp
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import heading, quat_to_exp
 
 FEATURE_VERSION = 1
 """Grows whenever the columns or their meaning change."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, relu
 
-from motions.clip import NUM_SKILLS
+from hoigym.motions.clip import NUM_SKILLS
 
 KERNEL = 3
 HEAD_HIDDEN = (512, 256)

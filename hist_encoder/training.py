@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import signal
 import time
 import warnings
@@ -18,15 +19,161 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from hist_encoder.checkpoint import EncoderError, save_encoder
-from hist_encoder.config import EncoderTrainingConfig
-from hist_encoder.data import HistoryData, objectless_skills, split
-from hist_encoder.error import PredictionError, measure
-from hist_encoder.lightning_module import EPOCHS_DONE, EncoderTraining
-from hist_encoder.progress import ProgressLines
-from motions.atomic import write_atomically
-from motions.formats import load_clips
-from motions.library import MotionLibrary
+from hoigym.core.files import write_atomically
+from hoigym.hist_encoder.checkpoint import EncoderError, save_encoder
+from hoigym.hist_encoder.config import EncoderTrainingConfig
+from hoigym.hist_encoder.data import HistoryData, objectless_skills, split
+from hoigym.hist_encoder.model import EncoderShape, NextFramePredictor
+from hoigym.hist_encoder.report import PredictionError, measure, prediction_loss
+from hoigym.motions.formats import load_clips
+from hoigym.motions.library import MotionLibrary
+
+EPOCHS_DONE = "epochs_done"
+"""Key of a checkpoint: epochs that are over."""
+_PLATEAU = "plateau"
+
+
+class EncoderTraining(pl.LightningModule):
+    """The loss, its optimiser and what is logged; `predictor` holds the networks.
+
+    Args:
+        config: the settings.
+        data: the frames.
+        samples: (S,) rows to train on.
+    """
+
+    def __init__(self, config: EncoderTrainingConfig, data: HistoryData, samples: Tensor) -> None:
+        super().__init__()
+        self._config = config
+        self._data = data
+        self._batches = ShuffledBatches(samples, config.batch_size, config.seed)
+        self._epochs_done = 0
+        self._plateau_state: dict[str, Any] | None = None
+        shape = EncoderShape(data.features.shape[1], config.length, embedding=config.embedding)
+        self.predictor = NextFramePredictor(shape, config.predict_change, config.dropout)
+
+    def on_fit_start(self) -> None:
+        self._data = self._data.to(self.device)
+
+    def on_train_epoch_start(self) -> None:
+        # A resumed run draws what an uninterrupted one would have drawn.
+        torch.manual_seed(self._config.seed * 1_000_003 + self.current_epoch)
+
+    def training_step(self, row: Tensor) -> Tensor:
+        """Loss of the samples row (N,)."""
+        data = self._data
+        history = self.predictor.history_encoder.encode_frames(data.features, data.history(row))
+        predicted = self.predictor(history, data.current(row), data.skill[row])
+        loss = prediction_loss(predicted, data.features[row + 1], data.has_object[row], data.object_columns)
+        self.log("loss/train", loss, on_step=False, on_epoch=True, batch_size=len(row))
+        return loss
+
+    def validation_step(self, batch: list[Tensor]) -> None:
+        """Logs the errors of all held-out samples, batch[0] (N,)."""
+        (row,) = batch
+        errors = measure(self.predictor, self._data, row)
+        self.log("loss/held_out", errors.predicted["loss"], batch_size=len(row))
+        self.log("loss/same_as_now", errors.same_as_now["loss"], batch_size=len(row))
+        self.log_dict({f"factor/{part}": value for part, value in errors.factors.items()}, batch_size=len(row))
+
+    def train_dataloader(self) -> "ShuffledBatches":
+        return self._batches
+
+    def on_train_epoch_end(self) -> None:
+        self._epochs_done = self.current_epoch + 1
+        self._plateau.step(self.trainer.callback_metrics["loss/train"].item())
+        rate = self._plateau.optimizer.param_groups[0]["lr"]
+        self.log("learning_rate", rate)
+        if rate < self._config.min_learning_rate:
+            self.trainer.should_stop = True
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        optimizer = torch.optim.Adam(self.parameters(), lr=self._config.learning_rate)
+        # Lightning would step it after the epoch's checkpoint is written, and a resumed run would miss
+        # that step.
+        self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=self._config.patience)
+        if self._plateau_state is not None:
+            self._plateau.load_state_dict(self._plateau_state)
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[_PLATEAU] = self._plateau.state_dict()
+        checkpoint[EPOCHS_DONE] = self._epochs_done
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._plateau_state = checkpoint[_PLATEAU]
+        # Lightning draws the first batches of a resumed run before it tells their epoch.
+        self._epochs_done = checkpoint[EPOCHS_DONE]
+        self._batches.set_epoch(self._epochs_done)
+
+
+class ShuffledBatches:
+    """Batches of samples (S,) in an order that depends on the seed and the epoch only."""
+
+    def __init__(self, samples: Tensor, batch_size: int, seed: int) -> None:
+        self._samples = samples
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    @property
+    def sampler(self) -> "ShuffledBatches":
+        """Where Lightning looks for `set_epoch`."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._samples) / self._batch_size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
+        order = torch.randperm(len(self._samples), generator=generator)
+        return iter(self._samples[order].split(self._batch_size))
+
+
+# --- What encoder training says while it runs -----------------------------------------------------------------------
+
+
+class ProgressLines(pl.Callback):
+    """One line of text now and then, the same in a terminal and in a file.
+
+    Args:
+        seconds: between lines.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._begin = self._last = -math.inf
+        self._first_epoch = 0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._begin = time.monotonic()
+        self._first_epoch = trainer.current_epoch
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        now = time.monotonic()
+        done = trainer.current_epoch + 1
+        final = done == trainer.max_epochs
+        if not final and now - self._last < self._seconds:
+            return
+        self._last = now
+        per_epoch = (now - self._begin) / (done - self._first_epoch)
+        left = round(per_epoch * ((trainer.max_epochs or done) - done))
+        values = trainer.callback_metrics
+        line = f"epoch {done}/{trainer.max_epochs}  training loss {values['loss/train']:.5f}"
+        if "loss/held_out" in values:
+            line += f"  held out {values['loss/held_out']:.5f} (same as now {values['loss/same_as_now']:.5f})"
+        lr = trainer.optimizers[0].param_groups[0]["lr"]
+        print(f"{line}  lr {lr:.0e}  at most {left // 60}:{left % 60:02d} left", flush=True)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        print(f"trained for {trainer.current_epoch} epochs", flush=True)
+
+
+# --- Training of the history encoder: predict the next frame from the last second -----------------------------------
+
 
 CONFIG_FILE, CHECKPOINTS, SUMMARIES = "config.json", "checkpoints", "summaries"
 _BEST, _LAST = "best", "last"

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from motions.errors import UserError
-from motions.skeleton import SKELETON_NAMES, load_skeleton
+from hoigym.core.errors import UserError
+from hoigym.motions.skeleton import SKELETON_NAMES, load_skeleton
 
 MIN_FRAMES = 4
 NUM_SKILLS = 64

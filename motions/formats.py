@@ -22,10 +22,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from motions.atomic import write_atomically
-from motions.clip import Clip, ClipError
-from motions.npz import read_npz
-from motions.skeleton import load_skeleton
+from hoigym.core.files import read_npz, write_atomically
+from hoigym.motions.clip import Clip, ClipError
+from hoigym.motions.skeleton import load_skeleton
 
 FORMAT_VERSION = 1
 SUFFIXES = (".pt", ".npz")

@@ -7,12 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from motions.clip import Clip
-from motions.graph import GraphError, GraphSettings, TrajectoryGraph
-from motions.library import MotionLibrary
-from motions.nearest import Points, nearest
-from motions.similarity import Poses, SimilarityWeights, features
-from motions.skills import OBJECTLESS_SKILLS
+from hoigym.motions.clip import Clip
+from hoigym.motions.graph import GraphError, GraphSettings, TrajectoryGraph
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.similarity import Points, Poses, SimilarityWeights, features, nearest
+from hoigym.motions.skills import OBJECTLESS_SKILLS
 
 # Below this similarity two frames are not linked (SkillMimic-V2, table 9).
 MIN_SIMILARITY = 1e-10

@@ -10,8 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
-from motions.graph import GraphError, TrajectoryGraph
-from motions.stitching import MAX_BUFFER_FRAMES, buffer_frames
+from hoigym.motions.graph import MAX_BUFFER_FRAMES, GraphError, TrajectoryGraph, buffer_frames
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DECADES = Normalize(vmin=-MAX_BUFFER_FRAMES, vmax=0)

@@ -1,12 +1,13 @@
-"""Forward kinematics of a skeleton."""
+"""Forward kinematics of a skeleton, and the motion of its key bodies."""
 
 import functools
 
 import torch
 from torch import Tensor
 
-from motions.rotations import cross, exp_to_quat, quat_mul, quat_rotate
-from motions.skeleton import Skeleton
+from hoigym.motions.rotations import cross, exp_to_quat, quat_mul, quat_rotate
+from hoigym.motions.skeleton import Skeleton
+from hoigym.motions.state import MotionState
 
 
 def forward_kinematics(
@@ -116,3 +117,22 @@ def _levels(skeleton: Skeleton, device: torch.device) -> list[tuple[Tensor, Tens
         parents = [skeleton.parents[body] for body in children]
         levels.append((torch.tensor(children, device=device), torch.tensor(parents, device=device)))
     return levels
+
+
+# --- Where the key bodies of a state are and how fast they move -----------------------------------------------------
+
+
+def key_body_motion(skeleton: Skeleton, state: MotionState) -> tuple[Tensor, Tensor]:
+    """Positions [m] and linear velocities [m/s] of the P key bodies of R states, world: (R, P, 3) each."""
+    body_pos, body_quat = forward_kinematics(skeleton, state.root_pos, state.root_quat, state.joint_rot)
+    body_vel, _ = body_velocities(
+        skeleton, body_pos, body_quat, state.root_lin_vel, state.root_ang_vel, state.joint_vel
+    )
+    key = _key_bodies(skeleton, body_pos.device)
+    return body_pos[:, key], body_vel[:, key]
+
+
+@functools.cache
+def _key_bodies(skeleton: Skeleton, device: torch.device) -> Tensor:
+    """Indices (P,), kept on the device: to send them there at every call would stall a GPU."""
+    return torch.tensor(skeleton.key_bodies, device=device)

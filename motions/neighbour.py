@@ -1,19 +1,121 @@
-"""The neighbour search of the state transition field: which frame of its clip a noisy state is nearest to."""
+"""State transition field: noise on start states, and the frame of its clip that a noisy state is nearest to."""
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from motions.key_bodies import key_body_motion
-from motions.library import MotionLibrary
-from motions.nearest import Points, nearest
-from motions.padded import PaddedClips
-from motions.rotations import exp_to_quat
-from motions.similarity import Features, Poses, SimilarityWeights, features
-from motions.state import MotionState
+from hoigym.motions.kinematics import key_body_motion
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import exp_to_quat, normalize
+from hoigym.motions.similarity import Features, Points, Poses, SimilarityWeights, features, nearest, squared_angles
+from hoigym.motions.state import MotionState
+
+# SkillMimic-V2, table 9: epsilon, and its value for getting up.
+NOISE, LYING_NOISE = 0.1, 1.0
+
+
+def perturb(state: MotionState, lying: Tensor, generator: torch.Generator) -> MotionState:
+    """R states from the neighbourhood of those given (SkillMimic-V2, state transition field).
+
+    Heights of root and objects rise by up to 0.1 m; orientations get Gaussian noise of 0.1 on the components
+    of their quaternion, which is normalised again (the released code does not); joint angles, joint
+    velocities, root and object velocities get Gaussian noise of 0.1. Root height and orientation of a lying
+    humanoid get ten times as much.
+
+    Args:
+        lying: (R,) bool, humanoids that lie on the ground and shall get up.
+        generator: on the device of the state.
+    """
+    scale = torch.where(lying, LYING_NOISE, NOISE)[:, None]
+
+    def gaussian(value: Tensor, sigma: Tensor | float = NOISE) -> Tensor:
+        return value + sigma * torch.randn(value.shape, generator=generator, device=value.device)
+
+    def lifted(position: Tensor, height: Tensor | float = NOISE) -> Tensor:
+        lift = torch.rand(position.shape[:-1], generator=generator, device=position.device) * height
+        return torch.cat((position[..., :2], position[..., 2:] + lift[..., None]), dim=-1)
+
+    return dataclasses.replace(
+        state,
+        root_pos=lifted(state.root_pos, scale[:, 0]),
+        root_quat=normalize(gaussian(state.root_quat, scale)),
+        root_lin_vel=gaussian(state.root_lin_vel),
+        root_ang_vel=gaussian(state.root_ang_vel),
+        joint_rot=gaussian(state.joint_rot),
+        joint_vel=gaussian(state.joint_vel),
+        object_pos=lifted(state.object_pos),
+        object_quat=normalize(gaussian(state.object_quat)),
+        object_lin_vel=gaussian(state.object_lin_vel),
+        object_ang_vel=gaussian(state.object_ang_vel),
+    )
+
+
+# --- Search for the most similar frame of a clip with as much work for every clip, so that nobody waits for a count
+
+
+# Bytes that the comparison may take at a time, about.
+_MEMORY = 2**30
+
+
+@dataclass(frozen=True)
+class PaddedClips:
+    """Frames of M clips, one clip after another.
+
+    first, count: (M,) long, a clip's place in the table and how many frames it has there, maybe none.
+    frame: (F,) long, their place in the clip. poses: F of them. longest: the largest count.
+    """
+
+    first: Tensor
+    count: Tensor
+    frame: Tensor
+    poses: Features
+    longest: int
+
+    @staticmethod
+    def of(frames: list[Tensor], poses: list[Features]) -> "PaddedClips":
+        """From the frames (T,) and the poses (T of them) of every clip; some clip must have a frame."""
+        counts = [len(frame) for frame in frames]
+        count = torch.tensor(counts, device=frames[0].device)
+        joined = Features(
+            linear=torch.cat([part.linear for part in poses if len(part)]),
+            quat=torch.cat([part.quat for part in poses if len(part)]),
+            angle_weight=next(part for part in poses if len(part)).angle_weight,
+        )
+        return PaddedClips(count.cumsum(0) - count, count, torch.cat(frames), joined, max(counts))
+
+    def nearest(self, clip: Tensor, query: Features) -> tuple[Tensor, Tensor]:
+        """Frame (R,) of lowest cost of the clips (R,) for each of R poses, and the cost (R,) float64.
+
+        -1 and infinity where the clip has no frame here.
+        """
+        places, costs = [], []
+        numbers = query.linear.shape[1] + 3 * query.quat.shape[1] * query.quat.shape[2]
+        rows = max(1, _MEMORY // (8 * numbers * self.longest))
+        for part in torch.arange(len(clip), device=clip.device).split(rows):
+            place, cost = self._nearest(clip[part], query[part])
+            places.append(place)
+            costs.append(cost)
+        none = self.count[clip] == 0
+        frame = self.frame[torch.cat(places)].masked_fill(none, -1)
+        return frame, torch.cat(costs).masked_fill(none, torch.inf)
+
+    def _nearest(self, clip: Tensor, query: Features) -> tuple[Tensor, Tensor]:
+        """Place (R,) in the table, and cost; anything where the clip has no frame."""
+        step = torch.arange(self.longest, device=clip.device)
+        last = (self.count[clip] - 1).clamp_min(0)[:, None]
+        place = (self.first[clip][:, None] + torch.minimum(step, last)).clamp_max(len(self.frame) - 1)
+        linear = (query.linear[:, None] - self.poses.linear[place]).square().sum(-1)
+        angles = squared_angles(query.quat[:, None], self.poses.quat[place]) @ query.angle_weight
+        cost, slot = (linear + angles).min(1)
+        return place.gather(1, slot[:, None])[:, 0], cost
+
+
+# --- The neighbour search of the state transition field: which frame of its clip a noisy state is nearest to --------
+
 
 _MOCAP_WEIGHTS = SimilarityWeights(
     key_pos=2.0,

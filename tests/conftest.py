@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from motions.clip import Clip
-from motions.demo import CLIP_DIR
-from motions.formats import load_clips
+from hoigym.motions.clip import Clip
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips
 
 SHARED = Path(__file__).parents[2] / "shared"
 

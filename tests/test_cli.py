@@ -10,14 +10,12 @@ from typing import Literal
 import pytest
 import yaml
 
-from commands import play, train
-from commands.app import COMMANDS, main
-from commands.config_parser import ConfigParser
-from commands.layers import CFG, Layer, named_layer, read_layer
-from commands.schema import describe, leaf_types, to_plain
-from commands.train_config import ALIASES, TrainConfig
-from motions.errors import UserError
-from motions.names import nearest
+from hoigym.commands import play, train
+from hoigym.commands.app import COMMANDS, main
+from hoigym.commands.train import ALIASES, TrainConfig
+from hoigym.core.config import CFG, Layer, describe, leaf_types, named_layer, read_layer, to_plain
+from hoigym.core.config_parser import ConfigParser
+from hoigym.core.errors import UserError, nearest
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "motions" / "demo" / "clips"
@@ -345,7 +343,7 @@ def test_help_explains_each_setting(capsys: pytest.CaptureFixture[str]):
 
 
 def test_unexpected_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch):
-    module = importlib.import_module("commands.motions")
+    module = importlib.import_module("hoigym.commands.motions")
     monkeypatch.setattr(module, "main", lambda argv: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["motions"])
@@ -355,7 +353,7 @@ def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def interrupt(argv: list[str]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(importlib.import_module("commands.motions"), "main", interrupt)
+    monkeypatch.setattr(importlib.import_module("hoigym.commands.motions"), "main", interrupt)
     assert main(["motions"]) == 130
     assert capsys.readouterr().err == ""
 
@@ -365,7 +363,7 @@ def test_run_py_as_a_program():
     run = subprocess.run([sys.executable, "run.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "train a policy" in run.stdout
     slow = "{'torch', 'numpy', 'mujoco', 'gymnasium', 'viser'}"
-    loaded = f"import sys, commands.app as a; a.main(['--help']); sys.exit(bool({slow} & set(sys.modules)))"
+    loaded = f"import sys, hoigym.commands.app as a; a.main(['--help']); sys.exit(bool({slow} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True).returncode == 0
     wrong = subprocess.run([sys.executable, "run.py", "trian"], cwd=ROOT, capture_output=True, text=True)
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.app import COMMANDS
-from commands.layers import Layer, read_layer
+from hoigym.commands.app import COMMANDS
+from hoigym.core.config import Layer, read_layer
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/**/*.md")])
@@ -39,14 +39,14 @@ def _env_layer(path: Path) -> Layer:
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_commands_on_the_pages_are_understood(line: str, monkeypatch: pytest.MonkeyPatch):
     for command in COMMANDS:
-        module = importlib.import_module(f"commands.{command}")
+        module = importlib.import_module(f"hoigym.commands.{command}")
         monkeypatch.setattr(module, "read_layer", _layer, raising=False)
         monkeypatch.setattr(module, "env_layer", _env_layer, raising=False)
     arguments = shlex.split(line, comments=True)[2:]
     if arguments[-1] == "--help":
         return
     assert arguments[0] in COMMANDS
-    importlib.import_module(f"commands.{arguments[0]}").parse(arguments[1:])
+    importlib.import_module(f"hoigym.commands.{arguments[0]}").parse(arguments[1:])
 
 
 def test_the_pages_show_every_command():

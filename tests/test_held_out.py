@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from agents.checkpoint import best_checkpoint
-from agents.training import train
-from envs.make import make_env
-from evaluation.held_out import HeldOut
-from motions.checkpoint import load_latest
+from hoigym.agents.run_state import best_checkpoint
+from hoigym.agents.training import train
+from hoigym.core.checkpoint import load_latest
+from hoigym.envs.make import make_env
+from hoigym.evaluation.held_out import HeldOut
 from tests.test_resume import AGENT, ENV
 
 Measure = Callable[[Any], Mapping[str, float]]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from commands import play, train
-from envs.make import make_env
-from envs.scene.config import SceneConfig
-from envs.scene.scene import build_scene
-from motions.errors import UserError
-from motions.formats import save_clip
+from hoigym.commands import play, train
+from hoigym.core.errors import UserError
+from hoigym.envs.make import make_env
+from hoigym.motions.formats import save_clip
+from hoigym.sim.scene.config import SceneConfig
+from hoigym.sim.scene.scene import build_scene
 from tests.motions.clips import random_clip
 
 OPTIONS = {"agent.horizon": 2, "agent.max_epochs": 1, "agent.hidden_sizes": "[8]", "clone_steps": 0, "guard_frames": 0}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.player import load_player
-from commands import play
-from envs.make import make_env
+from hoigym.agents.policy import load_player
+from hoigym.commands import play
+from hoigym.envs.make import make_env
 
 MODELS = Path(__file__).parents[1] / "models"
 ROWS, SECONDS = 24, 3.0

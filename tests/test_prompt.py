@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from commands import prompt
-from commands.uniskill_extract import ExtractConfig
-from conditioners.config import ConditionConfig
-from conditioners.table_file import ConditionTable, save_table
-from motions.errors import UserError
+from hoigym.commands import play as prompt
+from hoigym.commands.uniskill_extract import ExtractConfig
+from hoigym.conditioners.base import ConditionConfig
+from hoigym.conditioners.table import ConditionTable, save_table
+from hoigym.core.errors import UserError
 
 
 def shown(text: str, table: str = "z.npz") -> ConditionConfig:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.config import AgentConfig
-from agents.training import train
-from envs.config import EpisodeConfig, StartConfig
-from envs.make import make_env, task_config
-from envs.scene.config import SceneConfig
-from motions.checkpoint import load_latest
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.training import train
+from hoigym.core.checkpoint import load_latest
+from hoigym.envs.config import EpisodeConfig, StartConfig
+from hoigym.envs.make import make_env, task_config
+from hoigym.sim.scene.config import SceneConfig
 
 ENV = dataclasses.replace(
     task_config("ballplay", num_envs=8),

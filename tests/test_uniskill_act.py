@@ -6,19 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from commands.uniskill_act import ActConfig, act, start_rows, trial
-from commands.uniskill_policy import parse_policy, policy
-from commands.uniskill_record import RecordConfig, followed_rows, record
-from conditioners.table_file import ConditionTable, save_table
-from conditioners.uniskill.acting import RecedingHorizon, load_policy
-from conditioners.uniskill.policy import PolicySizes, SkillPolicy
-from conditioners.uniskill.policy_config import PolicyConfig, PolicyTraining
-from conditioners.uniskill.pretrained import PretrainedError
-from envs.make import make_task
-from motions.demo import CLIP_DIR
-from motions.errors import UserError
-from motions.formats import load_clips
-from motions.library import MotionLibrary
+from hoigym.adapters.uniskill.config import PolicyConfig, PolicyTraining
+from hoigym.adapters.uniskill.policy import PolicySizes, RecedingHorizon, SkillPolicy, load_policy
+from hoigym.adapters.uniskill.pretrained import PretrainedError
+from hoigym.commands.uniskill import parse_policy, policy
+from hoigym.commands.uniskill_act import ActConfig, act, start_rows, trial
+from hoigym.commands.uniskill_record import RecordConfig, followed_rows, record
+from hoigym.conditioners.table import ConditionTable, save_table
+from hoigym.core.errors import UserError
+from hoigym.envs.make import make_task
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips
+from hoigym.motions.library import MotionLibrary
 
 CLIP = CLIP_DIR / "010_demo_walk_1.npz"
 TINY = ["--policy.widths", "[8, 16]", "--policy.step_width", "8", "--policy.encoded", "8", "--policy.components", "4"]

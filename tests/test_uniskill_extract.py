@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from commands.uniskill_extract import ExtractConfig, extract
-from commands.uniskill_render import RenderConfig, render
-from conditioners.table_file import ConditionTable, load_table
-from motions.demo import CLIP_DIR
-from motions.errors import UserError
-from motions.formats import load_clips
-from motions.library import MotionLibrary
+from hoigym.commands.uniskill_extract import ExtractConfig, extract
+from hoigym.commands.uniskill_render import RenderConfig, render
+from hoigym.conditioners.table import ConditionTable, load_table
+from hoigym.core.errors import UserError
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips
+from hoigym.motions.library import MotionLibrary
 
 ROOT = Path(__file__).parents[1]
 MINI = str(ROOT / "models" / "uniskill_mini")

@@ -1,4 +1,4 @@
-"""The viewer protocol: whoever shows clips or rollouts speaks it, whoever draws them implements it.
+"""Viewer protocol: whoever shows clips or rollouts speaks it, whoever draws them implements it.
 
 viewer.begin(setup)            what is to be seen, again whenever that changes
 viewer.show(moments)           once a step, one moment for each figure
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from envs.drawing.look import Colour, ObjectLook
-from envs.drawing.pose import Pose
-from motions.skeleton import Skeleton
+from hoigym.motions.skeleton import Skeleton
+from hoigym.rendering.pose import Colour, ObjectLook, Pose
 
 
 @dataclass(frozen=True)
@@ -118,3 +119,46 @@ class NullViewer(Viewer):
 
     def close(self) -> None:
         pass
+
+
+# --- A progress line around any viewer ------------------------------------------------------------------------------
+
+
+class ProgressViewer(Viewer):
+    """Hands everything on to another viewer and counts steps on the terminal (standard error)."""
+
+    def __init__(self, viewer: Viewer, what: str, steps: int):
+        self._viewer = viewer
+        self._progress = Progress(
+            TextColumn(what),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task(what, total=steps)
+
+    def begin(self, setup: Setup) -> None:
+        self._viewer.begin(setup)
+
+    def show(self, moments: Sequence[Moment]) -> None:
+        self._viewer.show(moments)
+        self._progress.advance(self._task)
+
+    @property
+    def closed(self) -> bool:
+        return self._viewer.closed
+
+    def close(self) -> None:
+        self._progress.stop()
+        self._viewer.close()
+
+    def __enter__(self) -> Self:
+        self._viewer.__enter__()
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+        self._viewer.__exit__(*exception)

@@ -7,17 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from envs.drawing.camera import FollowCamera
-from envs.drawing.look import OBJECTS
-from envs.drawing.pose import Pose
-from motions.clip import Clip
-from motions.graph import TrajectoryGraph
-from motions.library import MotionLibrary
-from motions.skeleton import load_skeleton
-from viewer.base import Moment, Setup, Track, Viewer
-from viewer.controls import Action, Controls
-from viewer.placement import Placement, placed_over
-from viewer.replay import clip_moments, clip_setup
+from hoigym.motions.clip import Clip
+from hoigym.motions.graph import TrajectoryGraph
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.skeleton import load_skeleton
+from hoigym.rendering.camera import FollowCamera
+from hoigym.rendering.pose import OBJECTS, Pose
+from hoigym.viewer.base import Moment, Setup, Track, Viewer
+from hoigym.viewer.controls import Action, Controls
+from hoigym.viewer.replay import Placement, clip_moments, clip_setup, placed_over
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 _IDLE = 0.05  # between two looks at the controls while nothing moves [s]

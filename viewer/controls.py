@@ -1,8 +1,10 @@
-"""What the audience asks for, by keys and buttons of whatever viewer, on its way to the loop that does it."""
+"""Controls: what the audience asks for by keys and buttons, and the pace of the loop that does it."""
 
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 Deed = Callable[[], None]
@@ -48,3 +50,98 @@ class Controls:
         for _ in range(asked):
             self._asked.get()()
         return asked > 0
+
+
+# --- Which key asks for which skill ---------------------------------------------------------------------------------
+
+
+# As in the released system (SkillMimic-V2); the shot has another id in each data set, and the arrow down, which has
+# no skill there, dribbles on the spot.
+_KEYS: dict[str, dict[str, tuple[int, ...]]] = {
+    "mocap": {
+        "arrowleft": (11,),
+        "arrowup": (13,),
+        "arrowright": (12,),
+        "arrowdown": (14,),
+        "w": (9, 2, 6),
+        "e": (31,),
+        "q": (1,),
+        "r": (34,),
+        "0": (0,),
+        "1": (10,),
+    },
+    "parahome": {str(digit): (digit,) for digit in range(1, 7)} | {"0": (10,)},
+}
+_ARROWS = {"arrowleft": "\u2190", "arrowup": "\u2191", "arrowright": "\u2192", "arrowdown": "\u2193"}
+
+
+def skill_keys(skeleton: str, known: Collection[int]) -> list[tuple[int, str | None]]:
+    """Skill ids and their keys, in the order in which they are offered.
+
+    Where several ids share a key it asks for the first one in `known`; known ids without a key come last.
+    """
+    keys = _KEYS.get(skeleton, {})
+    chosen = {next((skill for skill in ids if skill in known), ids[0]): key for key, ids in keys.items()}
+    without = sorted(set(known) - set(chosen))
+    return [*chosen.items(), *((skill, None) for skill in without)]
+
+
+def key_label(key: str) -> str:
+    """How a key is written on a button."""
+    return _ARROWS.get(key, key if len(key) > 1 else key.upper())
+
+
+# --- Keeps time with the clock on the wall --------------------------------------------------------------------------
+
+
+# A delay longer than this is not made up for [s].
+_LARGEST_DEBT = 0.1
+_WINDOW = 1.0  # over which the rate is measured [s]
+_ON_TIME = 0.97
+
+
+class Pacer:
+    """Lets a loop of steps that are dt [s] long run in real time where the machine is quick enough."""
+
+    def __init__(
+        self,
+        dt: float,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ):
+        self._dt, self._clock, self._sleep = dt, clock, sleep
+        self._ends: deque[float] = deque(maxlen=max(2, round(_WINDOW / dt) + 1))
+        self._due: float | None = None
+
+    def wait(self) -> None:
+        """Returns when the next step may begin."""
+        now = self._clock()
+        due = now if self._due is None else self._due + self._dt
+        if due < now - _LARGEST_DEBT:
+            due = now
+        if due > now:
+            self._sleep(due - now)
+        self._due = due
+        self._ends.append(self._clock())
+
+    def rest(self) -> None:
+        """Forgets the past: what follows a pause is not late."""
+        self._due = None
+        self._ends.clear()
+
+    @property
+    def rate(self) -> float:
+        """Time shown over time passed in the last second; 1 is real time."""
+        if len(self._ends) < 2:
+            return 1.0
+        passed = self._ends[-1] - self._ends[0]
+        return (len(self._ends) - 1) * self._dt / passed if passed > 0 else 1.0
+
+    @property
+    def late(self) -> bool:
+        """Whether the loop falls behind."""
+        return self.rate < _ON_TIME
+
+    @property
+    def steps_per_second(self) -> float:
+        return self.rate / self._dt

@@ -9,12 +9,11 @@ from typing import Any
 
 import mujoco
 
-from envs.drawing.camera import FollowCamera
-from envs.drawing.stage import GHOST, MAIN, Stage
-from motions.errors import UserError
-from viewer.base import Moment, Setup, Viewer
-from viewer.controls import Action, Controls
-from viewer.pace import Pacer
+from hoigym.core.errors import UserError
+from hoigym.rendering.camera import FollowCamera
+from hoigym.rendering.stage import GHOST, MAIN, Stage
+from hoigym.viewer.base import Moment, Setup, Viewer
+from hoigym.viewer.controls import Action, Controls, Pacer
 
 # What the keys are called by GLFW; letters and digits are their characters.
 _GLFW_KEYS = {32: "space", 259: "backspace", 262: "arrowright", 263: "arrowleft", 264: "arrowdown", 265: "arrowup"}

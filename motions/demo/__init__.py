@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from motions.clip import Clip
-from motions.demo.dribble import dribble_on_the_spot, dribble_walking
-from motions.demo.getup import get_up
-from motions.demo.pickup import pick_up
-from motions.demo.walk import walk
+from hoigym.motions.clip import Clip
+from hoigym.motions.demo.dribble import dribble_on_the_spot, dribble_walking
+from hoigym.motions.demo.gait import walk
+from hoigym.motions.demo.getup import get_up
+from hoigym.motions.demo.pickup import pick_up
 
 CLIP_DIR = Path(__file__).parent / "clips"
 

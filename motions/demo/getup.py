@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from motions.clip import Clip
-from motions.demo.curves import ramp, spline
-from motions.demo.figure import (
+from hoigym.motions.clip import Clip
+from hoigym.motions.demo.curves import ramp, spline
+from hoigym.motions.demo.dribble import hand_orientation
+from hoigym.motions.demo.figure import (
     BALL_RADIUS,
     Arm,
     Figure,
@@ -16,8 +17,7 @@ from motions.demo.figure import (
     shoulder_positions,
     upright,
 )
-from motions.demo.hands import hand_orientation
-from motions.rotations import slerp
+from hoigym.motions.rotations import slerp
 
 SKILL = 0
 SECONDS = 3.7

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from motions.clip import Clip
-from motions.demo.curves import ramp
-from motions.demo.figure import (
+from hoigym.motions.clip import Clip
+from hoigym.motions.demo.curves import ramp
+from hoigym.motions.demo.dribble import hand_orientation, wrist_on_ball
+from hoigym.motions.demo.figure import (
     BALL_RADIUS,
     FPS,
     Arm,
@@ -18,8 +19,7 @@ from motions.demo.figure import (
     turn_about,
     upright,
 )
-from motions.demo.hands import hand_orientation, wrist_on_ball
-from motions.rotations import slerp
+from hoigym.motions.rotations import slerp
 
 SKILL = 1
 SECONDS = 3.6

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from agents.config import AgentConfig
+from hoigym.agents.config import AgentConfig
 
 QUICK = AgentConfig(
     hidden_sizes=(64, 64),

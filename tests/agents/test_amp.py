@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.amp import AMPAgent
-from agents.amp_config import AMPConfig
-from agents.player import load_player
-from agents.training import train
-from commands.train import main
-from motions.checkpoint import CheckpointError, load_latest
-from motions.errors import UserError
+from hoigym.agents.amp import AMPAgent
+from hoigym.agents.config import AMPConfig
+from hoigym.agents.policy import load_player
+from hoigym.agents.training import train
+from hoigym.commands.train import main
+from hoigym.core.checkpoint import CheckpointError, load_latest
+from hoigym.core.errors import UserError
 from tests.agents.settings import quick
-from tests.agents.test_ranks import torchrun
 from tests.agents.toy_env import RECORDED, MovingToyEnv, ToyEnv
+from tests.core.test_processes import torchrun
 
 AMP = AMPConfig(window=2, hidden_sizes=(32,), learning_rate=1e-3, batch_size=64, grad_penalty=0.2, replay_size=300)
 
@@ -24,9 +24,9 @@ import sys
 from pathlib import Path
 
 import torch
-from agents.amp import AMPAgent
-from agents.ranks import join_ranks
-from agents.training import train
+from hoigym.agents.amp import AMPAgent
+from hoigym.core.processes import join_ranks
+from hoigym.agents.training import train
 from tests.agents.settings import quick
 from tests.agents.test_amp import AMP
 from tests.agents.toy_env import MovingToyEnv

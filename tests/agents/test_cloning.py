@@ -10,13 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.cloning import CloningError, clone_actor, load_weights
-from agents.player import load_player
-from agents.policy import load_policy
-from agents.ppo import PPOAgent
-from agents.training import train
-from commands.warm_start import _pairs
-from motions.stop_signal import Stopped, StopSignal
+from hoigym.agents.cloning import CloningError, clone_actor, load_weights
+from hoigym.agents.policy import load_player, load_policy
+from hoigym.agents.ppo import PPOAgent
+from hoigym.agents.training import train
+from hoigym.commands.train import _pairs
+from hoigym.core.processes import Stopped, StopSignal
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
 

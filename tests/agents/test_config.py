@@ -1,7 +1,7 @@
 import pytest
 
-from agents.config import AgentConfig, AgentConfigError, resolve_minibatch_size
-from agents.rl_games_setup import rl_games_params
+from hoigym.agents.config import AgentConfig, AgentConfigError, resolve_minibatch_size
+from hoigym.agents.rl_games_adapter import rl_games_params
 from tests.agents.toy_env import ToyEnv
 
 

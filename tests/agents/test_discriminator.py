@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from agents.amp_replay import ReplayRing
-from agents.discriminator import Discriminator, discriminator_loss, imitation_reward
-from agents.normaliser import learn_moments
+from hoigym.agents.amp import Discriminator, ReplayRing, discriminator_loss, imitation_reward
+from hoigym.agents.network import learn_moments
 
 
 class Linear(Discriminator):

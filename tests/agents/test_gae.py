@@ -1,6 +1,6 @@
 import torch
 
-from agents.gae import estimate_advantages
+from hoigym.agents.losses import estimate_advantages
 
 GAMMA, LAM = 0.9, 0.8
 

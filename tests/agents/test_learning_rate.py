@@ -1,6 +1,6 @@
 import pytest
 
-from agents.learning_rate import adapted_learning_rate, moved_too_far
+from hoigym.agents.losses import adapted_learning_rate, moved_too_far
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from agents.player import PlayerError, load_player
-from agents.policy import FACTS_FILE, WEIGHTS_FILE, export_policy, load_policy
-from agents.ppo import PPOAgent
-from agents.run_state import restore
-from agents.training import train
-from motions.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
+from hoigym.agents.policy import FACTS_FILE, WEIGHTS_FILE, PlayerError, export_policy, load_player, load_policy
+from hoigym.agents.ppo import PPOAgent
+from hoigym.agents.run_state import restore
+from hoigym.agents.training import train
+from hoigym.core.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
 

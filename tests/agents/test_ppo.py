@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.config import AgentConfig
-from agents.ppo import PPOAgent
-from agents.vec_env import RlGamesVecEnv
-from motions.errors import UserError
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.ppo import PPOAgent
+from hoigym.agents.rl_games_adapter import RlGamesVecEnv
+from hoigym.core.errors import UserError
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
 from tests.envs.no_waiting import no_waiting

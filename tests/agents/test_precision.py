@@ -9,13 +9,13 @@ import torch
 import yaml
 from gymnasium.spaces import Box
 
-from agents.config import AgentConfig, Precision
-from agents.network import ActorCritic
-from agents.ppo import PPOAgent
-from agents.precision import Measured, quickest, settle_precision, step_seconds, timed_step
-from agents.training import train
-from agents.vec_env import TrainingEnv
-from commands import train as train_command
+from hoigym.agents.config import AgentConfig, Precision
+from hoigym.agents.network import ActorCritic
+from hoigym.agents.ppo import PPOAgent
+from hoigym.agents.precision import Measured, quickest, settle_precision, step_seconds, timed_step
+from hoigym.agents.rl_games_adapter import TrainingEnv
+from hoigym.agents.training import train
+from hoigym.commands import train as train_command
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
 
@@ -68,8 +68,8 @@ def test_measuring_stops_where_the_next_rows_would_take_too_long(monkeypatch: py
         now += spent
         return spent
 
-    monkeypatch.setattr("agents.precision.timed_step", step)
-    monkeypatch.setattr("agents.precision.time.perf_counter", lambda: now)
+    monkeypatch.setattr("hoigym.agents.precision.timed_step", step)
+    monkeypatch.setattr("hoigym.agents.precision.time.perf_counter", lambda: now)
     config = quick(minibatch_size=2048, horizon=256)
     rows, seconds = step_seconds(config, ToyEnv(8))
     assert (rows, now) == (16, pytest.approx(4 * 11 * 16e-3))
@@ -90,7 +90,7 @@ def test_measuring_leaves_random_states_threads_and_products_as_they_were() -> N
 
 
 def test_a_run_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.precision.step_seconds", lambda *_: (8, {"highest": 1.0, "bfloat16": 0.5}))
+    monkeypatch.setattr("hoigym.agents.precision.step_seconds", lambda *_: (8, {"highest": 1.0, "bfloat16": 0.5}))
     train(tmp_path / "run", ToyEnv(8), quick(max_epochs=1, precision="auto"), task="toy")
     kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert kept["agent"]["precision"] == "bfloat16"

@@ -7,16 +7,11 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from agents.ppo import UpdateStats
-from agents.progress import (
-    EpochReport,
-    ProgressLines,
-    curve_values,
-    format_line,
-)
-from agents.stats import RolloutRecorder, RolloutStats
-from agents.training import train
-from motions.readable import format_count, format_seconds
+from hoigym.agents.ppo import UpdateStats
+from hoigym.agents.progress import EpochReport, ProgressLines, curve_values, format_line
+from hoigym.agents.stats import RolloutRecorder, RolloutStats
+from hoigym.agents.training import train
+from hoigym.core.progress import format_count, format_seconds
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
 
@@ -85,7 +80,7 @@ def test_numbers_for_people() -> None:
 
 def test_lines_keep_their_distance(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("agents.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("hoigym.agents.progress.time.monotonic", lambda: now[0])
     lines = ProgressLines(quick(max_epochs=100, progress_seconds=5.0), start_epoch=20, begin=0.0)
     for epoch in range(21, 31):
         now[0] += 2.0
@@ -103,7 +98,7 @@ def test_time_left_follows_the_nearest_limit(
     limit: dict[str, float], left: float, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("agents.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("hoigym.agents.progress.time.monotonic", lambda: now[0])
     lines = ProgressLines(quick(max_epochs=100, **limit), start_epoch=0, begin=-30.0)
     now[0] = 20.0
     lines.show(make_report(epoch=10, samples=1000))

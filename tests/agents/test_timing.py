@@ -5,12 +5,12 @@ import itertools
 import pytest
 import torch
 
-from agents.timing import SectionTimer
+from hoigym.agents.stats import SectionTimer
 
 
 def test_sections_add_up_until_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([0.0, 1.0, 5.0, 7.0, 10.0, 13.0])
-    monkeypatch.setattr("agents.timing.time.perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("hoigym.agents.stats.time.perf_counter", lambda: next(ticks))
     timer = SectionTimer(torch.device("cpu"))
     for section in ("env", "update", "env"):
         with timer(section):

@@ -15,12 +15,12 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.config import AgentConfig
-from agents.ppo import PPOAgent
-from agents.training import TrainingDiverged, TrainingResult, train
-from motions.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
-from motions.errors import UserError
-from motions.stop_signal import Stopped, StopSignal
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.ppo import PPOAgent
+from hoigym.agents.training import TrainingDiverged, TrainingResult, train
+from hoigym.core.checkpoint import CheckpointError, list_checkpoints, load_checkpoint
+from hoigym.core.errors import UserError
+from hoigym.core.processes import Stopped, StopSignal
 from tests.agents.settings import quick
 from tests.agents.toy_env import ToyEnv
 
@@ -318,7 +318,7 @@ def test_counters_and_incidents_of_a_run(tmp_path: Path, capsys: pytest.CaptureF
 TRAINING = """
 import os, random, signal, sys, threading, time
 from pathlib import Path
-from agents.training import train
+from hoigym.agents.training import train
 from tests.agents.test_training import MANY_SAVES, newest_epoch
 from tests.agents.toy_env import ToyEnv
 

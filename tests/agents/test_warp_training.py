@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.config import AgentConfig
-from agents.training import train
-from envs.config import EnvConfig
-from envs.scene.config import SceneConfig
-from envs.sim.warp_config import WarpConfig
-from envs.vector_env import HOIVectorEnv
-from motions.formats import load_clip
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.training import train
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.formats import load_clip
+from hoigym.sim.engines import WarpConfig
+from hoigym.sim.scene.config import SceneConfig
 
-pytest.importorskip("envs.sim.mujoco_warp_engine", reason="needs mujoco-warp and warp-lang", exc_type=ImportError)
+pytest.importorskip("hoigym.sim.mujoco_warp_engine", reason="needs mujoco-warp and warp-lang", exc_type=ImportError)
 AGENT = AgentConfig(hidden_sizes=(8,), horizon=4, mini_epochs=1, threads=1, max_epochs=2)
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.config import AgentConfig
-from agents.ppo import PPOAgent
-from benchmarks import speed_table
-from benchmarks.speed_table import Case, knob_cases, line, run, world_cases
-from benchmarks.throughput import Speed, measure
-from commands.bench import SUITE, parse
-from envs.config import EnvConfig
-from envs.make import task_config
-from envs.scene.config import SceneConfig
-from motions.errors import UserError
+from hoigym.agents.config import AgentConfig
+from hoigym.agents.ppo import PPOAgent
+from hoigym.benchmarks import speed_table
+from hoigym.benchmarks.speed_table import Case, knob_cases, line, run, world_cases
+from hoigym.benchmarks.throughput import Speed, measure
+from hoigym.commands.bench import SUITE, parse
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.make import task_config
+from hoigym.sim.scene.config import SceneConfig
 
 SPEED = Speed(
     task="ballplay",

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.variants import read_variants
-from commands import eval as evaluate
-from commands import train
-from commands.layers import Layer
-from commands.schema import to_plain
+from hoigym.benchmarks.variants import read_variants
+from hoigym.commands import eval as evaluate
+from hoigym.commands import train
+from hoigym.core.config import Layer, to_plain
 from tests.test_docs import PAGES, shell_lines
 
 FILES = Path(__file__).parents[2] / "benchmarks" / "variants"

@@ -5,11 +5,11 @@ from typing import Any, cast
 import pytest
 import torch
 
-from benchmarks.raw_engine import raw_engine
-from envs.config import EnvConfig, EpisodeConfig
-from envs.scene.config import SceneConfig
-from envs.sim.warp_config import WarpConfig
-from envs.vector_env import HOIVectorEnv
+from hoigym.benchmarks.raw_engine import raw_engine
+from hoigym.envs.config import EnvConfig, EpisodeConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.sim.engines import WarpConfig
+from hoigym.sim.scene.config import SceneConfig
 
 
 def make(engine: str) -> HOIVectorEnv:

@@ -1,7 +1,7 @@
 """The profile of a control step finds every part that it lists."""
 
-from benchmarks.step_profile import PARTS, profile
-from envs.make import make_env, task_config
+from hoigym.benchmarks.step_profile import PARTS, profile
+from hoigym.envs.make import make_env, task_config
 
 
 def test_every_part_of_a_step_is_seen() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import variants
-from benchmarks.variants import Variant
+from hoigym.benchmarks import variants
+from hoigym.benchmarks.variants import Variant
 
 PLAIN = Variant("no tricks", ("--num_envs", "4"), ("--trials", "2"), "")
 ASIDE = Variant("no tricks, shuffled", (), ("--trials", "2", "--shuffle", "yes"), "no tricks")

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from conditioners.base import ConditionQuery
-from conditioners.label import LabelConditioner
+from hoigym.conditioners.base import ConditionQuery, LabelConditioner
 
 
 def query(*skills: int) -> ConditionQuery:

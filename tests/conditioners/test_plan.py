@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from conditioners.plan import KNOTS, STEPS, plan_steps, plan_table, plan_width, plans
-from motions.clip import Clip
-from motions.library import MotionLibrary
-from motions.rotations import exp_to_quat, quat_mul, quat_rotate, quat_to_exp
+from hoigym.conditioners.plan import KNOTS, STEPS, plan_steps, plan_table, plan_width, plans
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import exp_to_quat, quat_mul, quat_rotate, quat_to_exp
 
 
 @pytest.fixture(scope="module")

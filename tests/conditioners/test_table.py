@@ -1,16 +1,26 @@
 import pytest
 import torch
 
-from conditioners.base import ConditionQuery
-from conditioners.config import ConditionConfig
-from conditioners.controls import clip_means, label_phase, shuffle_clips
-from conditioners.make import make_conditioner
-from conditioners.table import PromptConditioner, TableConditioner
-from conditioners.table_file import ConditionTable, TableError, load_table, save_table
-from motions.demo import CLIP_DIR
-from motions.errors import UserError
-from motions.formats import load_clips
-from motions.library import MotionLibrary
+from hoigym.conditioners.base import ConditionConfig, ConditionQuery, SkillConditioner
+from hoigym.conditioners.registry import ConditionContext, make_conditioner
+from hoigym.conditioners.table import (
+    ConditionTable,
+    PromptConditioner,
+    TableConditioner,
+    TableError,
+    clip_means,
+    label_phase,
+    load_table,
+    save_table,
+    shuffle_clips,
+)
+from hoigym.core.errors import UserError
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips
+from hoigym.motions.library import MotionLibrary
+from hoigym.sim.base import SimState
+from hoigym.sim.scene.config import SceneConfig
+from hoigym.sim.scene.scene import build_scene
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +39,13 @@ def frames_as_values(library: MotionLibrary, variants: int = 1) -> torch.Tensor:
 
 def query(skill: int, frame: int, step: int = 0, variant: int = 0) -> ConditionQuery:
     return ConditionQuery(*(torch.tensor([value]) for value in (skill, frame, step, variant, 0)))
+
+
+def conditioner_of(config: ConditionConfig, library: MotionLibrary) -> SkillConditioner:
+    """At 60 control steps a second, in a scene without objects."""
+    scene = build_scene(SceneConfig(objects=()))
+    state = SimState.allocate(1, scene, library.device)
+    return make_conditioner(ConditionContext(config, library, scene, state, 60, 0))
 
 
 def test_a_row_that_follows_its_clip_gets_the_vector_of_its_frame(library):
@@ -108,15 +125,15 @@ def test_a_table_is_standardised_and_its_prompt_with_it(tmp_path, library):
     values = 3.0 + 2.0 * torch.randn(1, library.num_frames, 4, generator=torch.Generator().manual_seed(0))
     save_table(ConditionTable(values, library.fps, library.content_hash), tmp_path / "z.npz")
     config = ConditionConfig(kind="table", file=str(tmp_path / "z.npz"))
-    conditioner = make_conditioner(config, library, 60)
+    conditioner = conditioner_of(config, library)
     rows = torch.arange(library.num_frames)
     skill = library.clip_skill[library.frame_clip]
     standard = conditioner(ConditionQuery(skill, rows, *(torch.zeros_like(rows) for _ in range(3))))
     assert standard.mean().abs() < 0.01
     assert abs(standard.std() - 1.0) < 0.01
     save_table(ConditionTable(values[:, :1], 30.0), tmp_path / "prompt.npz")
-    prompted = make_conditioner(
-        ConditionConfig(kind="table", file=config.file, prompt=str(tmp_path / "prompt.npz")), library, 60
+    prompted = conditioner_of(
+        ConditionConfig(kind="table", file=config.file, prompt=str(tmp_path / "prompt.npz")), library
     )
     assert torch.allclose(prompted(query(0, 9)), standard[:1], atol=1e-5)
     assert torch.equal(prompted(query(0, 9)), prompted(query(0, 50)))
@@ -127,7 +144,7 @@ def test_a_prompt_of_other_clips_cannot_be_spoilt(tmp_path, library):
     save_table(ConditionTable(torch.randn(1, 9, 4), 30.0), tmp_path / "prompt.npz")
     config = ConditionConfig(kind="shuffled", file=str(tmp_path / "z.npz"), prompt=str(tmp_path / "prompt.npz"))
     with pytest.raises(TableError, match=r"of other clips, of which condition\.kind shuffled makes nothing"):
-        make_conditioner(config, library, 60)
+        conditioner_of(config, library)
 
 
 def test_predicted_conditions_of_the_same_clips_go_frame_by_frame(tmp_path, library):
@@ -135,7 +152,7 @@ def test_predicted_conditions_of_the_same_clips_go_frame_by_frame(tmp_path, libr
     for name, shown in (("true", values), ("predicted", values + 1.0)):
         save_table(ConditionTable(shown, library.fps, library.content_hash), tmp_path / name)
     true, predicted = str(tmp_path / "true"), str(tmp_path / "predicted")
-    conditioner = make_conditioner(ConditionConfig(kind="table", file=true, prompt=predicted), library, 60)
+    conditioner = conditioner_of(ConditionConfig(kind="table", file=true, prompt=predicted), library)
     frame = int(library.clip_start[1]) + 4
     wanted = (values[0, frame] + 1.0 - values[0].mean(0)) / values[0].std(0, correction=0)
     assert torch.allclose(conditioner(query(10, frame))[0], wanted.clamp(-5, 5), atol=2e-3)
@@ -149,10 +166,10 @@ def test_a_prompt_that_was_made_in_another_way_is_refused(tmp_path, library, oth
     save_table(ConditionTable(torch.randn(1, 9, 4), 30.0, meta={**made, **other}), tmp_path / "prompt")
     (what, value) = next(iter(other.items()))
     with pytest.raises(TableError, match=f"prompt: made with {what} {value}, but the policy's conditions with {what}"):
-        make_conditioner(config, library, 60)
+        conditioner_of(config, library)
     for fits in ({**made, "depth": "network"}, {}):
         save_table(ConditionTable(torch.randn(1, 9, 4), 30.0, meta=fits), tmp_path / "prompt")
-        assert make_conditioner(config, library, 60).width == 4
+        assert conditioner_of(config, library).width == 4
 
 
 @pytest.mark.parametrize(("kind", "width"), [("label", 64), ("label_phase", 65), ("zero", 4), ("clip_mean", 4)])
@@ -163,7 +180,7 @@ def test_every_kind_has_its_width(tmp_path, library, kind, width):
         save_table(
             ConditionTable(torch.randn(3, library.num_frames, 4), library.fps, library.content_hash), tmp_path / "z.npz"
         )
-    conditioner = make_conditioner(ConditionConfig(kind=kind, file=file), library, 60)
+    conditioner = conditioner_of(ConditionConfig(kind=kind, file=file), library)
     values = conditioner(query(10, int(library.clip_start[1])))
     assert values.shape == (1, width) == (1, conditioner.width)
     assert (kind == "zero") == (not values.any())
@@ -172,7 +189,7 @@ def test_every_kind_has_its_width(tmp_path, library, kind, width):
 def test_a_table_of_other_clips_is_refused(tmp_path, library):
     save_table(ConditionTable(torch.randn(1, library.num_frames, 4), library.fps, "other"), tmp_path / "z.npz")
     with pytest.raises(TableError, match="made for other clips"):
-        make_conditioner(ConditionConfig(kind="table", file=str(tmp_path / "z.npz")), library, 60)
+        conditioner_of(ConditionConfig(kind="table", file=str(tmp_path / "z.npz")), library)
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from envs.config import EnvConfig, EpisodeConfig, HistoryConfig, StartConfig
-from envs.scene.config import ProjectileConfig, SceneConfig
-from envs.sim.warp_config import WarpConfig
-from envs.vector_env import HOIVectorEnv
-from hist_encoder.checkpoint import save_encoder
-from hist_encoder.model import EncoderShape, NextFramePredictor
-from motions.library import MotionLibrary
+from hoigym.envs.config import EnvConfig, EpisodeConfig, HistoryConfig, StartConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.hist_encoder.checkpoint import save_encoder
+from hoigym.hist_encoder.model import EncoderShape, NextFramePredictor
+from hoigym.motions.library import MotionLibrary
+from hoigym.sim.engines import WarpConfig
+from hoigym.sim.scene.config import ProjectileConfig, SceneConfig
 
 ROWS = 16
 
@@ -48,9 +48,9 @@ def one_hot(index: torch.Tensor, classes: int) -> torch.Tensor:
 
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch, library: MotionLibrary, encoder: str) -> HOIVectorEnv:
     """A busy environment on the CPU that never asks how many rows are selected, as on a GPU."""
-    for module in ("envs.sim.rows", "envs.start", "envs.vector_env"):
+    for module in ("hoigym.sim.env_ids", "hoigym.envs.start", "hoigym.envs.vector_env"):
         monkeypatch.setattr(f"{module}.counting_stalls", lambda device: True)
-    monkeypatch.setattr("conditioners.label.functional.one_hot", one_hot)
+    monkeypatch.setattr("hoigym.conditioners.base.functional.one_hot", one_hot)
     env = busy_env(library, encoder, "cpu")
     assert env._observer._history is not None
     env._observer._history._selects = False

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from envs.config import EnvConfig
-from envs.vector_env import HOIVectorEnv
-from motions.clip import Clip
-from motions.library import MotionLibrary
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
 from tests.envs.busy import untrained_encoder
 
 STANDING = math.pi / 2  # turns the y-up rest pose of the mocap skeleton upright

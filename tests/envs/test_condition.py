@@ -2,9 +2,9 @@
 
 import torch
 
-from conditioners.table_file import ConditionTable, save_table
-from envs.clips import load_library
-from envs.make import make_env, task_config
+from hoigym.conditioners.table import ConditionTable, save_table
+from hoigym.envs.clips import load_library
+from hoigym.envs.make import make_env, task_config
 
 WIDTH = 3
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from envs.config import EnvConfig, EpisodeConfig, StartConfig
-from envs.reward import RewardWeights
-from envs.scene.config import BallConfig, SceneConfig
-from envs.sim.warp_config import WarpConfig, torch_device
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig, EpisodeConfig, StartConfig
+from hoigym.envs.reward import RewardWeights
+from hoigym.sim.engines import WarpConfig, torch_device
+from hoigym.sim.scene.config import BallConfig, SceneConfig
 
 IMPOSSIBLE = {
     "num_envs 0: expected 1 or more": lambda: EnvConfig(num_envs=0),

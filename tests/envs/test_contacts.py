@@ -1,6 +1,6 @@
 import torch
 
-from envs.contacts import force_rule_contacts, pair_contacts
+from hoigym.envs.reward import force_rule_contacts, pair_contacts
 
 BODIES, OBJECTS = 6, 2
 FREE, HANDS = torch.tensor([0, 1]), torch.tensor([4, 5])

@@ -10,9 +10,9 @@ import pytest
 import torch
 from gymnasium.wrappers import vector as wrappers
 
-import envs  # noqa: F401  (registers)
-from envs.config import EpisodeConfig, StartConfig
-from envs.vector_env import HOIVectorEnv
+import hoigym  # noqa: F401  (registers)
+from hoigym.envs.config import EpisodeConfig, StartConfig
+from hoigym.envs.vector_env import HOIVectorEnv
 
 MakeEnv = Callable[..., HOIVectorEnv]
 SHORT = {"episode": EpisodeConfig(length=6), "start": StartConfig(clip=0, frame=2)}

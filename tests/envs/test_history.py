@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from envs.config import EpisodeConfig, HistoryConfig, StartConfig
-from envs.vector_env import HOIVectorEnv
-from hist_encoder.checkpoint import save_encoder
-from hist_encoder.features import frame_features, reference_features
-from hist_encoder.model import EncoderShape, HistoryEncoder, NextFramePredictor
-from motions.library import MotionLibrary
+from hoigym.envs.config import EpisodeConfig, HistoryConfig, StartConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.hist_encoder.checkpoint import save_encoder
+from hoigym.hist_encoder.features import frame_features, reference_features
+from hoigym.hist_encoder.model import EncoderShape, HistoryEncoder, NextFramePredictor
+from hoigym.motions.library import MotionLibrary
 
 MakeEnv = Callable[..., HOIVectorEnv]
 LENGTH = 12

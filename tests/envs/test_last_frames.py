@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from commands import replay
-from envs.config import EpisodeConfig, StartConfig
-from envs.last_frames import MOST_FILES
-from envs.vector_env import HOIVectorEnv
-from motions.formats import load_clip
-from motions.rotations import quat_to_exp
+from hoigym.commands import replay
+from hoigym.envs.config import EpisodeConfig, StartConfig
+from hoigym.envs.last_frames import MOST_FILES
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.formats import load_clip
+from hoigym.motions.rotations import quat_to_exp
 
 MakeEnv = Callable[..., HOIVectorEnv]
 LONG = EpisodeConfig(length=200, stop_at_clip_end=False, fall_height=None)

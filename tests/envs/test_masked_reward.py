@@ -1,6 +1,6 @@
 import torch
 
-from envs.masked_reward import masked_reward
+from hoigym.envs.reward import masked_reward
 
 
 def test_masked_rows_get_the_mean_of_their_clip():

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from envs.config import EpisodeConfig, StartConfig
-from envs.motion_windows import MotionWindows, motion_features
-from envs.scene.config import SceneConfig
-from envs.sim.rows import Rows
-from motions.errors import UserError
-from motions.library import MotionLibrary
-from motions.rotations import exp_to_quat, quat_from_yaw, quat_mul, quat_rotate, tan_norm
-from motions.state import MotionState
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EpisodeConfig, StartConfig
+from hoigym.envs.motion_windows import MotionWindows, motion_features
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import exp_to_quat, quat_from_yaw, quat_mul, quat_rotate, tan_norm
+from hoigym.motions.state import MotionState
+from hoigym.sim.env_ids import Rows
+from hoigym.sim.scene.config import SceneConfig
 
 JOINTS, KEY_BODIES = torch.arange(52), torch.arange(5, 22)
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from motions.library import MotionLibrary
+from hoigym.motions.library import MotionLibrary
 from tests.envs.busy import ROWS, as_on_a_gpu, busy_env
 from tests.envs.no_waiting import Waits, no_waiting
 
-pytest.importorskip("envs.sim.mujoco_warp_engine", reason="needs mujoco-warp and warp-lang", exc_type=ImportError)
+pytest.importorskip("hoigym.sim.mujoco_warp_engine", reason="needs mujoco-warp and warp-lang", exc_type=ImportError)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from envs.observation import (
+from hoigym.envs.observation import (
     OBJECT_WIDTH,
     humanoid_observation,
     humanoid_width,
     object_observation,
     observation_slices,
 )
-from motions.rotations import normalize, quat_from_yaw, quat_mul, quat_rotate
+from hoigym.motions.rotations import normalize, quat_from_yaw, quat_mul, quat_rotate
 
 N, B, K = 5, 53, 2
 

@@ -2,9 +2,9 @@
 
 import torch
 
-from envs.penetration import hand_ball_penetration
-from motions.kinematics import forward_kinematics
-from motions.skeleton import load_skeleton
+from hoigym.envs.start import hand_ball_penetration
+from hoigym.motions.kinematics import forward_kinematics
+from hoigym.motions.skeleton import load_skeleton
 
 
 def _depth(ball: torch.Tensor) -> float:

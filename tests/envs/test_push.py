@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from envs.push import push
-from envs.scene.projectiles import PARKED_ABOVE
-from envs.scene.scene import Scene
-from envs.sim.base import Simulator
-from envs.sim.mujoco_engine import MujocoSimulator
-from tests.envs.sim.starts import copy, put, standing
-from tests.envs.sim.test_projectiles import ROWS, launch, scene_with
+from hoigym.envs.perturbation import push
+from hoigym.sim.base import Simulator
+from hoigym.sim.mujoco_engine import MujocoSimulator
+from hoigym.sim.scene.projectiles import PARKED_ABOVE
+from hoigym.sim.scene.scene import Scene
+from tests.sim.starts import copy, put, standing
+from tests.sim.test_projectiles import ROWS, launch, scene_with
 
 MOVED = ("root_lin_vel", "body_lin_vel")
 
@@ -17,7 +17,7 @@ MOVED = ("root_lin_vel", "body_lin_vel")
 def make(engine: str, scene: Scene) -> Simulator:
     if engine == "mujoco":
         return MujocoSimulator(scene, ROWS, 1)
-    from tests.envs.sim import warp_sims
+    from tests.sim import warp_sims
 
     return warp_sims.make(scene, ROWS)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from envs.rendering import EnvRenderer
-from envs.vector_env import HOIVectorEnv
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.rendering.renderer import EnvRenderer
 
 
 def test_every_row_has_a_picture_that_changes_with_time(make_env: Callable[..., HOIVectorEnv]):

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from envs.vector_env import HOIVectorEnv
-from motions.library import MotionLibrary
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.library import MotionLibrary
 
 
 def test_rows_start_where_they_are_told(make_env: Callable[..., HOIVectorEnv], library: MotionLibrary):

@@ -7,18 +7,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from envs.contacts import Contacts, force_rule_contacts
-from envs.reward import (
+from hoigym.envs.reward import (
     DEEPMIMIC_WEIGHTS,
     REWARDS,
+    Contacts,
     Reward,
     RewardWeights,
     deepmimic_reward,
+    force_rule_contacts,
     object_free_rows,
     skillmimic_reward,
 )
-from motions.rotations import exp_to_quat, normalize, quat_from_yaw, quat_mul, quat_rotate
-from motions.skeleton import load_skeleton
+from hoigym.motions.rotations import exp_to_quat, normalize, quat_from_yaw, quat_mul, quat_rotate
+from hoigym.motions.skeleton import load_skeleton
 
 N, J, B, K = 4, 5, 6, 2
 KEYS = torch.tensor([2, 5])

@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from envs.capped_shares import cap_shares
-from envs.config import StartConfig
-from envs.sampling import StartSampler
-from motions.errors import UserError
-from motions.library import MotionLibrary
+from hoigym.core.errors import UserError
+from hoigym.envs.config import StartConfig
+from hoigym.envs.sampling import StartSampler, cap_shares
+from hoigym.motions.library import MotionLibrary
 
 ALL = torch.ones(120, dtype=torch.bool)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from envs.config import EnvConfig, StartConfig
-from envs.vector_env import HOIVectorEnv
-from motions.clip import Clip
-from motions.errors import UserError
-from motions.graph_build import build_graph, published_settings
-from motions.library import MotionLibrary
-from motions.rotations import quat_angle, quat_conj, quat_mul
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig, StartConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.clip import Clip
+from hoigym.motions.graph_build import build_graph, published_settings
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import quat_angle, quat_conj, quat_mul
 
 MakeEnv = Callable[..., HOIVectorEnv]
 

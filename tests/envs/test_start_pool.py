@@ -5,12 +5,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from envs.config import EpisodeConfig, StartConfig
-from envs.start import EpisodeStart
-from envs.start_pool import StartPool
-from envs.vector_env import HOIVectorEnv
-from motions.frames import FrameLayout, Frames
-from motions.state import MotionState
+from hoigym.envs.config import EpisodeConfig, StartConfig
+from hoigym.envs.start import EpisodeStart, StartPool
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.state import FrameLayout, Frames, MotionState
 
 ROWS = 6
 

@@ -2,14 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from envs.termination import (
-    EndReason,
-    episode_end,
-    has_fallen,
-    object_lost,
-    root_lost,
-    window_over,
-)
+from hoigym.envs.termination import EndReason, episode_end, has_fallen, object_lost, root_lost, window_over
 
 
 @pytest.mark.parametrize(("suffix", "never_for"), [("", ()), ("_noterm_label0", (0,))])

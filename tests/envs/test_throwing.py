@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from envs.config import EpisodeConfig
-from envs.scene.config import ProjectileConfig, SceneConfig
-from envs.scene.projectiles import PARKED_ABOVE
-from envs.throw_config import ThrowConfig
-from envs.vector_env import HOIVectorEnv
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EpisodeConfig
+from hoigym.envs.perturbation import ThrowConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.sim.scene.config import ProjectileConfig, SceneConfig
+from hoigym.sim.scene.projectiles import PARKED_ABOVE
 
 BOXES = SceneConfig(hands="locked", projectiles=ProjectileConfig(count=2, density=200.0))
 MakeEnv = Callable[..., HOIVectorEnv]

@@ -9,12 +9,12 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from envs.config import EnvConfig, EpisodeConfig, RewardConfig, StartConfig
-from envs.scene.config import SceneConfig
-from envs.termination import EndReason
-from envs.vector_env import HOIVectorEnv
-from motions.errors import UserError
-from motions.library import MotionLibrary
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig, EpisodeConfig, RewardConfig, StartConfig
+from hoigym.envs.termination import EndReason
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.library import MotionLibrary
+from hoigym.sim.scene.config import SceneConfig
 
 MakeEnv = Callable[..., HOIVectorEnv]
 NO_BALL = SceneConfig(hands="locked", objects=())

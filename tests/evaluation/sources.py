@@ -5,13 +5,11 @@ from dataclasses import replace
 
 import torch
 
-from evaluation.judge import Outcome, judge
-from evaluation.metrics import Form, Metric
-from evaluation.reference import reference_statistic
-from evaluation.replay import ReplayTrials
-from evaluation.snapshot import Snapshot
-from motions.clip import Clip
-from motions.library import MotionLibrary
+from hoigym.evaluation.metrics import Form, Metric
+from hoigym.evaluation.quantities import Snapshot
+from hoigym.evaluation.trials import Outcome, ReplayTrials, judge, reference_statistic
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
 
 STEPS = 600
 FLOOR = 0.12

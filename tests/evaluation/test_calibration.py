@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.metrics import Metric, load_metrics
-from evaluation.reference import fair_starts
-from motions.clip import Clip
-from motions.demo import CLIP_DIR
-from motions.formats import load_clips
+from hoigym.evaluation.metrics import Metric, load_metrics
+from hoigym.evaluation.trials import fair_starts
+from hoigym.motions.clip import Clip
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips
 from tests.evaluation.sources import frozen, glued, replay, starts, verdict
 
 PUBLISHED_FOLDERS = (

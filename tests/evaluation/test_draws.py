@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.draws import batches, side_by_side
+from hoigym.evaluation.trials import batches, side_by_side
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import torch
 import yaml
 from gymnasium.spaces import flatdim
 
-from commands.app import main
-from commands.schema import to_plain
-from envs.make import make_env, task_config
-from motions.checkpoint import save_checkpoint
+from hoigym.commands.app import main
+from hoigym.core.checkpoint import save_checkpoint
+from hoigym.core.config import to_plain
+from hoigym.envs.make import make_env, task_config
 
 QUICK = ["--trials=2", "--horizon=0.1", "--env.threads=1", "--skill=[dribble_forward]"]
 

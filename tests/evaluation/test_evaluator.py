@@ -8,19 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from envs.config import EnvConfig, StartConfig
-from envs.make import task_config
-from envs.vector_env import HOIVectorEnv
-from evaluation.evaluator import evaluate
-from evaluation.metrics import load_metrics
-from evaluation.picture import draw_report
-from evaluation.plan import plan_jobs, trial_config
-from evaluation.report import Report, markdown, write_report
-from evaluation.settings import EvaluationSettings
-from evaluation.tables import load_table, own_table
-from motions.clip import Clip
-from motions.errors import UserError
-from motions.library import MotionLibrary
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig, StartConfig
+from hoigym.envs.make import task_config
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.evaluation.evaluator import evaluate, plan_jobs, trial_config
+from hoigym.evaluation.metrics import load_metrics
+from hoigym.evaluation.report import Report, draw_report, markdown, write_report
+from hoigym.evaluation.tables import EvaluationSettings, load_table, own_table
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
 
 QUICK = EvaluationSettings(trials=6, seeds=(0, 1), horizon=0.2, rows=2)
 
@@ -156,7 +153,7 @@ def test_a_walk_that_cannot_be_judged_is_told_before_anything_is_simulated(
 ):
     mocap = load_metrics("mocap")
     unpublished = {"pickup": replace(mocap["pickup"], published=None)}
-    monkeypatch.setattr("evaluation.metrics.load_metrics", lambda skeleton: {**mocap, **unpublished})
+    monkeypatch.setattr("hoigym.evaluation.metrics.load_metrics", lambda skeleton: {**mocap, **unpublished})
     told: list[str] = []
     settings = EvaluationSettings(trials=2, horizon=0.02, walk=2, metric="published")
     with pytest.raises(UserError, match="metric pickup has no published form"):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from evaluation.frame_errors import FrameErrorSums
-from evaluation.replay import ReplayTrials
-from evaluation.snapshot import Snapshot
-from motions.clip import Clip
-from motions.library import MotionLibrary
+from hoigym.evaluation.frame_errors import FrameErrorSums
+from hoigym.evaluation.quantities import Snapshot
+from hoigym.evaluation.trials import ReplayTrials
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from envs.config import EnvConfig
-from envs.make import task_config
-from evaluation.held_out import HeldOut
-from motions.errors import UserError
-from motions.skeleton import load_skeleton
+from hoigym.core.errors import UserError
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.make import task_config
+from hoigym.evaluation.held_out import HeldOut
+from hoigym.motions.skeleton import load_skeleton
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from evaluation.judge import judge
-from evaluation.metrics import metric_named
-from evaluation.reference import reference_statistic
-from motions.clip import Clip
-from motions.errors import UserError
-from motions.library import MotionLibrary
+from hoigym.core.errors import UserError
+from hoigym.evaluation.metrics import metric_named
+from hoigym.evaluation.trials import judge, reference_statistic
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
 from tests.evaluation.sources import frozen
 
 

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import metrics, tables
-from evaluation.metric_file import MetricFileError
-from evaluation.metrics import load_metrics, metric_named, metrics_of
-from evaluation.rules import Stages
-from evaluation.tables import load_table, own_table
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.evaluation import metrics, tables
+from hoigym.evaluation.metrics import MetricFileError, load_metrics, metric_named, metrics_of
+from hoigym.evaluation.rules import Stages
+from hoigym.evaluation.tables import load_table, own_table
 
 GOOD = "walk:\n  skill: 3\n  corrected:\n    - always: {root_height: {min: 0.5}}\n"
 

@@ -5,19 +5,17 @@ import collections
 import pytest
 import torch
 
-from envs.config import EnvConfig
-from envs.make import task_config
-from envs.scene.config import ProjectileConfig, SceneConfig
-from envs.throw_config import ThrowConfig
-from envs.vector_env import HOIVectorEnv
-from evaluation.evaluator import evaluate
-from evaluation.plan import trial_config
-from evaluation.projectiles import Projectiles, described, with_projectiles
-from evaluation.report import markdown
-from evaluation.settings import EvaluationSettings
-from evaluation.simulated import SimulatedTrials
-from evaluation.tables import own_table
-from motions.library import MotionLibrary
+from hoigym.envs.config import EnvConfig
+from hoigym.envs.make import task_config
+from hoigym.envs.perturbation import ThrowConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.evaluation.disturbance import Projectiles, described, with_projectiles
+from hoigym.evaluation.evaluator import evaluate, trial_config
+from hoigym.evaluation.report import markdown
+from hoigym.evaluation.tables import EvaluationSettings, own_table
+from hoigym.evaluation.trials import SimulatedTrials
+from hoigym.motions.library import MotionLibrary
+from hoigym.sim.scene.config import ProjectileConfig, SceneConfig
 from tests.envs.conftest import standing_clip
 
 ROWS = 12

@@ -5,13 +5,12 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from envs.make import task_config
-from envs.vector_env import HOIVectorEnv
-from evaluation.draws import start_rows
-from evaluation.metrics import metric_named
-from evaluation.plan import trial_config
-from evaluation.pushes import Pushes
-from evaluation.simulated import SimulatedTrials
+from hoigym.envs.make import task_config
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.evaluation.disturbance import Pushes
+from hoigym.evaluation.evaluator import trial_config
+from hoigym.evaluation.metrics import metric_named
+from hoigym.evaluation.trials import SimulatedTrials, start_rows
 
 
 @pytest.fixture

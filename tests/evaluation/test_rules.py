@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluation.conditions import Bound, Range, Where
-from evaluation.rules import Always, Count, End, Latch, Mean, Rule, Stage, Stages
+from hoigym.evaluation.rules import Always, Bound, Count, End, Latch, Mean, Range, Rule, Stage, Stages, Where
 
 FPS = 10.0
 

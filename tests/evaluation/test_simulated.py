@@ -5,15 +5,20 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from envs.make import task_config
-from envs.vector_env import HOIVectorEnv
-from evaluation.draws import start_rows
-from evaluation.judge import Outcome, judge
-from evaluation.metrics import metric_named
-from evaluation.plan import trial_config
-from evaluation.reference import fair_starts, reference_statistic
-from evaluation.simulated import Policy, SimulatedTrials
-from evaluation.snapshot import Snapshot
+from hoigym.envs.make import task_config
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.evaluation.evaluator import trial_config
+from hoigym.evaluation.metrics import metric_named
+from hoigym.evaluation.quantities import Snapshot
+from hoigym.evaluation.trials import (
+    Outcome,
+    Policy,
+    SimulatedTrials,
+    fair_starts,
+    judge,
+    reference_statistic,
+    start_rows,
+)
 
 ROWS = 8
 

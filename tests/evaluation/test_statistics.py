@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.statistics import wilson_interval
+from hoigym.evaluation.report import wilson_interval
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,16 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from envs.make import task_config
-from envs.vector_env import HOIVectorEnv
-from evaluation.draws import start_rows
-from evaluation.metrics import metric_named, metrics_of
-from evaluation.plan import trial_config
-from evaluation.reference import fair_starts
-from evaluation.settings import EvaluationSettings
-from evaluation.walk import SkillWalk
-from evaluation.walk_cells import WalkCells
-from motions.errors import UserError
-from motions.graph import TrajectoryGraph
-from motions.graph_build import link_library, published_settings
+from hoigym.core.errors import UserError
+from hoigym.envs.make import task_config
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.evaluation.evaluator import trial_config
+from hoigym.evaluation.metrics import metric_named, metrics_of
+from hoigym.evaluation.tables import EvaluationSettings
+from hoigym.evaluation.trials import fair_starts, start_rows
+from hoigym.evaluation.walk import SkillWalk, WalkCells
+from hoigym.motions.graph import TrajectoryGraph
+from hoigym.motions.graph_build import link_library, published_settings
 
 ROWS, LEGS = 4, 3
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from hist_encoder.checkpoint import TrainedEncoder
-from hist_encoder.features import feature_width
-from hist_encoder.model import EncoderShape, NextFramePredictor
-from motions.library import MotionLibrary
+from hoigym.hist_encoder.checkpoint import TrainedEncoder
+from hoigym.hist_encoder.features import feature_width
+from hoigym.hist_encoder.model import EncoderShape, NextFramePredictor
+from hoigym.motions.library import MotionLibrary
 from tests.motions.clips import blanked, random_clip
 
 SMALL = (12, 10, 8)

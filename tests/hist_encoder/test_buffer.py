@@ -6,18 +6,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from hist_encoder.buffer import HistoryBuffer
-from hist_encoder.checkpoint import EncoderError
-from hist_encoder.features import reference_features
-from hist_encoder.reference import ReferenceHistory
-from motions.library import MotionLibrary
-from tests.hist_encoder.histories import (
-    SMALL,
-    PlainHistory,
-    random_encoder,
-    random_library,
-    window_before,
-)
+from hoigym.hist_encoder.buffer import HistoryBuffer, ReferenceHistory
+from hoigym.hist_encoder.checkpoint import EncoderError
+from hoigym.hist_encoder.features import reference_features
+from hoigym.motions.library import MotionLibrary
+from tests.hist_encoder.histories import SMALL, PlainHistory, random_encoder, random_library, window_before
 
 ROWS = 7
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from hist_encoder.checkpoint import FACTS_FILE, WEIGHTS_FILE, EncoderError, load_encoder, save_encoder
-from hist_encoder.model import EncoderShape, NextFramePredictor
+from hoigym.hist_encoder.checkpoint import FACTS_FILE, WEIGHTS_FILE, EncoderError, load_encoder, save_encoder
+from hoigym.hist_encoder.model import EncoderShape, NextFramePredictor
 from tests.hist_encoder.histories import SMALL, random_encoder
 
 WINDOW = torch.linspace(-1, 1, 60 * 316).view(1, 60, 316)

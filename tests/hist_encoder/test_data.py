@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from hist_encoder.data import HistoryData, objectless_skills, split
-from hist_encoder.error import measure, prediction_loss
-from hist_encoder.features import reference_features
-from hist_encoder.model import EncoderShape, NextFramePredictor
-from motions.library import MotionLibrary
+from hoigym.hist_encoder.data import HistoryData, objectless_skills, split
+from hoigym.hist_encoder.features import reference_features
+from hoigym.hist_encoder.model import EncoderShape, NextFramePredictor
+from hoigym.hist_encoder.report import measure, prediction_loss
+from hoigym.motions.library import MotionLibrary
 from tests.hist_encoder.histories import SMALL, random_library, window_before
 from tests.motions.clips import random_clip
 

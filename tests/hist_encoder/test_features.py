@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 import torch
 
-from envs.observation import object_observation, observation_slices
-from envs.scene.config import SceneConfig
-from envs.scene.scene import build_scene
-from envs.sim import make_simulator
-from envs.sim.rows import Rows
-from hist_encoder.features import exp_map_heading, feature_width, frame_features, reference_features
-from motions.formats import load_clips
-from motions.kinematics import forward_kinematics
-from motions.library import MotionLibrary
-from motions.rotations import exp_to_quat, heading, quat_from_yaw, quat_mul, quat_rotate, wrap_angle
-from motions.skeleton import load_skeleton
-from motions.state import MotionState
+from hoigym.envs.observation import object_observation, observation_slices
+from hoigym.hist_encoder.features import exp_map_heading, feature_width, frame_features, reference_features
+from hoigym.motions.formats import load_clips
+from hoigym.motions.kinematics import forward_kinematics
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import exp_to_quat, heading, quat_from_yaw, quat_mul, quat_rotate, wrap_angle
+from hoigym.motions.skeleton import load_skeleton
+from hoigym.motions.state import MotionState
+from hoigym.sim.engines import make_simulator
+from hoigym.sim.env_ids import Rows
+from hoigym.sim.scene.config import SceneConfig
+from hoigym.sim.scene.scene import build_scene
 from tests.hist_encoder.histories import random_library
 from tests.motions.clips import blanked, random_clip
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from envs.config import EnvConfig, EpisodeConfig, HistoryConfig
-from envs.vector_env import HOIVectorEnv
-from hist_encoder.checkpoint import save_encoder
-from hist_encoder.features import frame_features, reference_features
-from motions.library import MotionLibrary
+from hoigym.envs.config import EnvConfig, EpisodeConfig, HistoryConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.hist_encoder.checkpoint import save_encoder
+from hoigym.hist_encoder.features import frame_features, reference_features
+from hoigym.motions.library import MotionLibrary
 from tests.envs.conftest import standing_clip
 from tests.hist_encoder.histories import SMALL, PlainHistory, random_encoder, window_before
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from hist_encoder.model import EncoderShape, HistoryEncoder, NextFramePredictor
+from hoigym.hist_encoder.model import EncoderShape, HistoryEncoder, NextFramePredictor
 
 PUBLISHED = EncoderShape(features=316)
 

@@ -9,15 +9,14 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hist_encoder import training
-from hist_encoder.checkpoint import EncoderError, load_encoder
-from hist_encoder.config import EncoderTrainingConfig
-from hist_encoder.lightning_module import ShuffledBatches
-from hist_encoder.streaming import TAIL
-from hist_encoder.training import CHECKPOINTS, SUMMARIES, resume, train
-from motions.errors import UserError
-from motions.formats import load_clips, save_clip
-from motions.library import MotionLibrary
+from hoigym.core.errors import UserError
+from hoigym.hist_encoder import training
+from hoigym.hist_encoder.buffer import TAIL
+from hoigym.hist_encoder.checkpoint import EncoderError, load_encoder
+from hoigym.hist_encoder.config import EncoderTrainingConfig
+from hoigym.hist_encoder.training import CHECKPOINTS, SUMMARIES, ShuffledBatches, resume, train
+from hoigym.motions.formats import load_clips, save_clip
+from hoigym.motions.library import MotionLibrary
 from tests.motions.clips import random_clip
 
 

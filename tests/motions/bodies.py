@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from motions.clip import Clip
-from motions.kinematics import forward_kinematics
-from motions.rotations import exp_to_quat, quat_rotate
-from motions.skeleton import Shape, load_skeleton
+from hoigym.motions.clip import Clip
+from hoigym.motions.kinematics import forward_kinematics
+from hoigym.motions.rotations import exp_to_quat, quat_rotate
+from hoigym.motions.skeleton import Shape, load_skeleton
 
 MOCAP = load_skeleton("mocap")
 

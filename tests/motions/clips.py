@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from motions.clip import Clip
-from motions.skeleton import load_skeleton
+from hoigym.motions.clip import Clip
+from hoigym.motions.skeleton import load_skeleton
 
 
 def random_clip(seed: int = 0, frames: int = 12, skeleton: str = "mocap", objects: int = 1, **changes: Any) -> Clip:

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from motions.clip import Clip
-from motions.graph import GraphSettings
-from motions.similarity import SimilarityWeights
+from hoigym.motions.clip import Clip
+from hoigym.motions.graph import GraphSettings
+from hoigym.motions.similarity import SimilarityWeights
 from tests.motions.clips import random_clip
 
 # Weights under which random clips are similar enough to be linked.

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from motions.clip import ClipError
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.motions.clip import ClipError
 from tests.motions.clips import blanked, random_clip
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from motions import commands
-from motions.clip import ClipError
-from motions.demo import CLIP_DIR
-from motions.errors import UserError
-from motions.formats import load_clips, save_clip
+from hoigym.commands import motions as commands
+from hoigym.core.errors import UserError
+from hoigym.motions.clip import ClipError
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.motions.formats import load_clips, save_clip
 from tests.motions.clips import blanked, random_clip
 from tests.motions.test_formats import mocap_table
 

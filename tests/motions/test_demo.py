@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from motions.clip import Clip
-from motions.demo import CLIP_DIR, synthesise
-from motions.demo.curves import quintic, ramp, spline
-from motions.demo.dribbling import GRAVITY, RESTITUTION, Dribble
-from motions.demo.figure import BALL_RADIUS
-from motions.demo.limbs import quat_from_matrix, two_bone
-from motions.formats import save_clip
-from motions.library import MotionLibrary
-from motions.rotations import exp_to_quat, quat_mul, quat_rotate
+from hoigym.motions.clip import Clip
+from hoigym.motions.demo import CLIP_DIR, synthesise
+from hoigym.motions.demo.curves import quintic, ramp, spline
+from hoigym.motions.demo.dribble import GRAVITY, RESTITUTION, Dribble
+from hoigym.motions.demo.figure import BALL_RADIUS, quat_from_matrix, two_bone
+from hoigym.motions.formats import save_clip
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import exp_to_quat, quat_mul, quat_rotate
 from tests.motions.bodies import MOCAP, centre_of_mass, hand_gap, lowest_point, sole_corners
 
 WALK, SPOT, DRIBBLE, PICK_UP, GET_UP = (

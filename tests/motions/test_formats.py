@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from motions.clip import Clip, ClipError
-from motions.formats import clip_files, load_clip, load_clips, save_clip
-from motions.library import MotionLibrary
+from hoigym.motions.clip import Clip, ClipError
+from hoigym.motions.formats import clip_files, load_clip, load_clips, save_clip
+from hoigym.motions.library import MotionLibrary
 from tests.motions.clips import blanked, random_clip
 
 BALLPLAY_LABELS = {  # inclusive segments of frames with contact

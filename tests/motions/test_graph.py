@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from motions.graph import GraphError, TrajectoryGraph
-from motions.graph_build import build_graph
-from motions.library import MotionLibrary
+from hoigym.motions.graph import GraphError, TrajectoryGraph
+from hoigym.motions.graph_build import build_graph
+from hoigym.motions.library import MotionLibrary
 from tests.motions.clips import random_clip
 from tests.motions.graph_clips import SETTINGS, WITHIN, skill_clips
 
@@ -161,7 +161,7 @@ def test_unwritable_places_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_clip_is_no_graph(tmp_path: Path) -> None:
-    from motions.formats import save_clip
+    from hoigym.motions.formats import save_clip
 
     save_clip(random_clip(), tmp_path / "007_clip.npz")
     with pytest.raises(GraphError, match="no valid entry 'content_hash'"):

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.graph_build import Loop
-from motions.clip import Clip
-from motions.formats import load_clips
-from motions.graph import GraphError, GraphSettings, TrajectoryGraph
-from motions.graph_build import build_graph, published_settings
-from motions.library import MotionLibrary
-from motions.rotations import exp_to_quat, quat_from_yaw, quat_mul, quat_rotate, quat_to_exp
-from motions.similarity import SimilarityWeights
+from hoigym.benchmarks.graph_build import Loop
+from hoigym.motions.clip import Clip
+from hoigym.motions.formats import load_clips
+from hoigym.motions.graph import GraphError, GraphSettings, TrajectoryGraph
+from hoigym.motions.graph_build import build_graph, published_settings
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import exp_to_quat, quat_from_yaw, quat_mul, quat_rotate, quat_to_exp
+from hoigym.motions.similarity import SimilarityWeights
 from tests.motions.clips import blanked, random_clip
 from tests.motions.graph_clips import SETTINGS, WITHIN, skill_clips
 

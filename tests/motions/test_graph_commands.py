@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from motions import graph_commands
-from motions.errors import UserError
-from motions.formats import save_clip
-from motions.graph import GraphError, TrajectoryGraph
-from motions.graph_build import build_graph
-from motions.graph_draw import draw_graph, link_decades
+from hoigym.commands import graph as graph_commands
+from hoigym.core.errors import UserError
+from hoigym.motions.formats import save_clip
+from hoigym.motions.graph import GraphError, TrajectoryGraph
+from hoigym.motions.graph_build import build_graph
+from hoigym.motions.graph_draw import draw_graph, link_decades
 from tests.motions.graph_clips import SETTINGS, WITHIN, skill_clips
 
 

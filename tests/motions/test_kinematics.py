@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from envs.scene.config import SceneConfig
-from envs.scene.scene import Scene, build_scene
-from motions.clip import Clip
-from motions.formats import load_clips
-from motions.kinematics import forward_kinematics
-from motions.rotations import exp_to_quat, quat_from_yaw, quat_mul
-from motions.skeleton import load_skeleton
+from hoigym.motions.clip import Clip
+from hoigym.motions.formats import load_clips
+from hoigym.motions.kinematics import forward_kinematics
+from hoigym.motions.rotations import exp_to_quat, quat_from_yaw, quat_mul
+from hoigym.motions.skeleton import load_skeleton
+from hoigym.sim.scene.config import SceneConfig
+from hoigym.sim.scene.scene import Scene, build_scene
 
 
 def random_pose(scene: Scene, count: int) -> tuple[Tensor, Tensor, Tensor]:

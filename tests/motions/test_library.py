@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from motions.clip import Clip, ClipError
-from motions.derived import derive_frames
-from motions.formats import load_clips
-from motions.frames import FrameLayout, Frames
-from motions.kinematics import forward_kinematics
-from motions.library import MotionLibrary
-from motions.rotations import exp_to_quat, quat_conj, quat_mul, quat_rotate, quat_to_exp
-from motions.skeleton import load_skeleton
+from hoigym.motions.clip import Clip, ClipError
+from hoigym.motions.formats import load_clips
+from hoigym.motions.kinematics import forward_kinematics
+from hoigym.motions.library import MotionLibrary, derive_frames
+from hoigym.motions.rotations import exp_to_quat, quat_conj, quat_mul, quat_rotate, quat_to_exp
+from hoigym.motions.skeleton import load_skeleton
+from hoigym.motions.state import FrameLayout, Frames
 from tests.motions.clips import blanked, random_clip
 
 QUANTITIES = tuple(FrameLayout(bodies=53, objects=1).shapes)

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from motions.library import MotionLibrary
-from motions.nearest import Points, nearest
-from motions.similarity import Features, Poses, SimilarityWeights, cost, features
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.similarity import Features, Points, Poses, SimilarityWeights, cost, features, nearest
 from tests.motions.clips import random_clip
 
 WEIGHTS = SimilarityWeights(

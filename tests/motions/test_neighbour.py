@@ -4,14 +4,12 @@ import dataclasses
 
 import torch
 
-from motions.formats import load_clips
-from motions.key_bodies import key_body_motion
-from motions.kinematics import forward_kinematics
-from motions.library import MotionLibrary
-from motions.neighbour import NeighbourSearch
-from motions.noise import perturb
-from motions.rotations import exp_to_quat, quat_mul, quat_to_exp
-from motions.state import MotionState
+from hoigym.motions.formats import load_clips
+from hoigym.motions.kinematics import forward_kinematics, key_body_motion
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.neighbour import NeighbourSearch, perturb
+from hoigym.motions.rotations import exp_to_quat, quat_mul, quat_to_exp
+from hoigym.motions.state import MotionState
 from tests.motions.clips import blanked, random_clip
 
 NONE: tuple[int, ...] = ()

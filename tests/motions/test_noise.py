@@ -4,8 +4,8 @@ import dataclasses
 
 import torch
 
-from motions.noise import perturb
-from motions.state import MotionState
+from hoigym.motions.neighbour import perturb
+from hoigym.motions.state import MotionState
 
 ROWS = 4000
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from motions.rotations import (
+from hoigym.motions.rotations import (
     exp_to_quat,
     heading,
     heading_inverse,

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from motions.formats import load_clips
-from motions.library import MotionLibrary
-from motions.rotations import exp_to_quat, heading, quat_from_yaw, quat_mul, quat_rotate
-from motions.similarity import Poses, SimilarityWeights, cost, features
+from hoigym.motions.formats import load_clips
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import exp_to_quat, heading, quat_from_yaw, quat_mul, quat_rotate
+from hoigym.motions.similarity import Poses, SimilarityWeights, cost, features
 from tests.motions.clips import random_clip
 
 NOTHING = SimilarityWeights(key_pos=0.0, key_vel=0.0, joint_rot=0.0)

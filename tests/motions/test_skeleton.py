@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motions.skeleton import Shape, Skeleton, load_skeleton
+from hoigym.motions.skeleton import Shape, Skeleton, load_skeleton
 
 NAMES = ("mocap", "parahome")
 MASS = {"mocap": 66.59014305, "parahome": 43.38336048}  # [kg]

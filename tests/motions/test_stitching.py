@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from motions.library import MotionLibrary
-from motions.rotations import heading, heading_inverse, quat_mul, quat_rotate
-from motions.state import MotionState
-from motions.stitching import align, buffer_frames
+from hoigym.motions.graph import align, buffer_frames
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.rotations import heading, heading_inverse, quat_mul, quat_rotate
+from hoigym.motions.state import MotionState
 from tests.motions.clips import random_clip
 
 

@@ -1,9 +1,9 @@
 """Moments to show."""
 
-from envs.drawing.look import ObjectLook
-from motions.skeleton import load_skeleton
-from tests.envs.drawing.poses import standing
-from viewer.base import Moment, Setup
+from hoigym.motions.skeleton import load_skeleton
+from hoigym.rendering.pose import ObjectLook
+from hoigym.viewer.base import Moment, Setup
+from tests.rendering.poses import standing
 
 CONTACT_FROM = 6
 

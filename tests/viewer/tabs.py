@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from viewer.base import Moment
-from viewer.browser.server import address, open_server
-from viewer.browser.window import BrowserViewer
+from hoigym.viewer.base import Moment
+from hoigym.viewer.browser.window import BrowserViewer, address, open_server
 
 PATIENCE = 600.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from commands.audience import AudienceConfig, attend
-from motions.demo import CLIP_DIR
+from hoigym.commands.audience import AudienceConfig, attend
+from hoigym.motions.demo import CLIP_DIR
+from hoigym.viewer.browser.replay_panel import ReplayPanel
+from hoigym.viewer.clip_session import ClipSession
+from hoigym.viewer.controls import Controls
 from tests.motions.clips import random_clip
 from tests.viewer.tabs import PATIENCE
-from viewer.browser.replay_panel import ReplayPanel
-from viewer.clip_session import ClipSession
-from viewer.controls import Controls
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +67,7 @@ def test_ctrl_c_as_soon_as_the_address_is_told_closes_the_page(monkeypatch: pyte
         if line.startswith("open "):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("commands.audience.print", tell, raising=False)
+    monkeypatch.setattr("hoigym.commands.audience.print", tell, raising=False)
     session = ClipSession([random_clip(frames=5)], Controls())
     attend(AudienceConfig(port=0), session, lambda server: ReplayPanel(server, session))
     assert told[1:] == ["stopped"]

@@ -4,8 +4,8 @@ import inspect
 from types import SimpleNamespace
 from typing import Any
 
-from viewer.browser.buttons import add_button, add_keys
-from viewer.controls import Action, Controls
+from hoigym.viewer.browser.widgets import add_button, add_keys
+from hoigym.viewer.controls import Action, Controls
 
 
 class Gui:

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.config import EnvConfig, EpisodeConfig
-from envs.vector_env import HOIVectorEnv
-from motions.clip import Clip
-from motions.formats import load_clip
-from motions.library import MotionLibrary
+from hoigym.envs.config import EnvConfig, EpisodeConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.clip import Clip
+from hoigym.motions.formats import load_clip
+from hoigym.motions.library import MotionLibrary
+from hoigym.viewer.base import NullViewer, Setup
+from hoigym.viewer.recorder import ClipRecorder
+from hoigym.viewer.replay import clip_moments, replay
+from hoigym.viewer.rollout import watch
 from tests.motions.clips import random_clip
-from viewer.base import NullViewer, Setup
-from viewer.clip_recorder import ClipRecorder
-from viewer.replay import clip_moments, replay
-from viewer.rollout import watch
 
 
 class _Both(NullViewer):

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from motions.clip import Clip
-from motions.graph import GraphError, TrajectoryGraph
-from motions.graph_build import build_graph, published_settings
+from hoigym.motions.clip import Clip
+from hoigym.motions.graph import GraphError, TrajectoryGraph
+from hoigym.motions.graph_build import build_graph, published_settings
+from hoigym.viewer.base import Moment, NullViewer
+from hoigym.viewer.clip_session import ClipSession
+from hoigym.viewer.controls import Controls
 from tests.motions.clips import random_clip
-from viewer.base import Moment, NullViewer
-from viewer.clip_session import ClipSession
-from viewer.controls import Controls
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,8 @@
 
 import threading
 
+from hoigym.viewer.controls import Controls, key_label, skill_keys
 from tests.viewer.tabs import PATIENCE
-from viewer.controls import Controls
-from viewer.keys import key_label, skill_keys
 
 
 def test_deeds_are_done_in_order_by_the_one_who_carries_them_out():

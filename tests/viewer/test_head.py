@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from hoigym.viewer.browser.widgets import head_html
 from tests.viewer.moments import moment
-from viewer.browser.head import head_html
 
 
 def test_a_name_is_shown_and_never_run():

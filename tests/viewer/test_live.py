@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from envs.config import EnvConfig, EpisodeConfig
-from envs.scene.config import ProjectileConfig, SceneConfig
-from envs.vector_env import HOIVectorEnv
-from motions.clip import Clip
-from motions.library import MotionLibrary
-from viewer.base import NullViewer
-from viewer.controls import Controls
-from viewer.live import PUSH_SPEED, SPACING, LiveRollout, side_by_side
+from hoigym.envs.config import EnvConfig, EpisodeConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
+from hoigym.sim.scene.config import ProjectileConfig, SceneConfig
+from hoigym.viewer.base import NullViewer
+from hoigym.viewer.controls import Controls
+from hoigym.viewer.rollout import PUSH_SPEED, SPACING, LiveRollout, side_by_side
 
 
 def still(observation: torch.Tensor) -> torch.Tensor:

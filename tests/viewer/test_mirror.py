@@ -5,8 +5,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from viewer.browser.mirror import Mirror
-from viewer.controls import Controls
+from hoigym.viewer.browser.widgets import Mirror
+from hoigym.viewer.controls import Controls
 
 
 class Dropdown:

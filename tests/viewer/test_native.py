@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from viewer.controls import Controls
-from viewer.native import NativeViewer, NoDisplay
+from hoigym.viewer.controls import Controls
+from hoigym.viewer.native import NativeViewer, NoDisplay
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,8 +55,8 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 _WINDOW = """
 import subprocess, time
 from tests.viewer.moments import moment, setup
-from viewer.controls import Action, Controls
-from viewer.native import NativeViewer
+from hoigym.viewer.controls import Action, Controls
+from hoigym.viewer.native import NativeViewer
 
 controls, done = Controls(), []
 actions = [Action(key, lambda key=key: done.append(key), key, key != "e") for key in ("w", "e", "arrowleft", "space")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from viewer.pace import Pacer
+from hoigym.viewer.controls import Pacer
 
 
 class Clock:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hoigym.viewer.base import Moment
+from hoigym.viewer.browser.scene import BrowserScene
+from hoigym.viewer.browser.window import close_server, open_server
 from tests.viewer.moments import CONTACT_FROM, moment, setup
-from viewer.base import Moment
-from viewer.browser.scene import BrowserScene
-from viewer.browser.server import close_server, open_server
 
 OF_BALL = {f"/world/{kind}/{primitive}" for kind in ("figure", "ghost") for primitive in ("sphere", "cylinder")}
 BATCHES = OF_BALL | {"/world/figure/box", "/world/ghost/box"}

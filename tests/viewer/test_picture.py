@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.viewer.picture import (
+    ContactHistory,
+    Painter,
+    PictureConfig,
+    caption_height,
+    frame_picture,
+    grid,
+    strip_height,
+)
 from tests.viewer.moments import moment, setup
-from viewer.overlay import ContactHistory, caption_height, frame_picture, strip_height
-from viewer.picture import Painter, PictureConfig, grid
 
 WIDTH, HEIGHT = 240, 180
 ORANGE, BLUE, GREY = (237, 115, 30), (0, 160, 225), (216, 221, 227)

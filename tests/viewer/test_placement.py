@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from motions.clip import Clip
-from motions.library import MotionLibrary
-from motions.state import MotionState
-from motions.stitching import align
-from tests.envs.drawing.poses import standing
+from hoigym.motions.clip import Clip
+from hoigym.motions.graph import align
+from hoigym.motions.library import MotionLibrary
+from hoigym.motions.state import MotionState
+from hoigym.viewer.replay import Placement, clip_moments, placed_over
+from tests.rendering.poses import standing
 from tests.viewer.moments import moment
-from viewer.placement import Placement, placed_over
-from viewer.replay import clip_moments
 
 
 def test_a_turn_goes_before_a_shift():

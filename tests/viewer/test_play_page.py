@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from envs.config import EnvConfig, EpisodeConfig
-from envs.scene.config import ProjectileConfig, SceneConfig
-from envs.vector_env import HOIVectorEnv
-from motions.clip import Clip
-from motions.library import MotionLibrary
+from hoigym.envs.config import EnvConfig, EpisodeConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
+from hoigym.sim.scene.config import ProjectileConfig, SceneConfig
+from hoigym.viewer.browser.play_panel import PlayPanel
+from hoigym.viewer.controls import Controls
+from hoigym.viewer.rollout import LiveRollout
 from tests.viewer.tabs import LeavingViewer, click, new_tab, page, press, text, until
-from viewer.browser.play_panel import PlayPanel
-from viewer.controls import Controls
-from viewer.live import LiveRollout
 
 pytestmark = pytest.mark.slow
 LEFT, UP, DOWN = "\ue012", "\ue013", "\ue015"

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from hoigym.viewer.browser.play_panel import PlayPanel
+from hoigym.viewer.browser.window import close_server, open_server
+from hoigym.viewer.controls import Controls, Pacer
 from tests.viewer.moments import moment, setup
-from viewer.browser.play_panel import PlayPanel
-from viewer.browser.server import close_server, open_server
-from viewer.controls import Controls
-from viewer.pace import Pacer
 
 
 @pytest.fixture

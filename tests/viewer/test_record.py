@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.viewer.picture import PictureConfig
+from hoigym.viewer.recorder import open_recorder
+from hoigym.viewer.replay import replay
 from tests.motions.clips import random_clip
-from viewer.picture import PictureConfig
-from viewer.record import open_recorder
-from viewer.replay import replay
 
 SMALL = PictureConfig(width=96, height=64, text=False)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.viewer.base import Viewer
+from hoigym.viewer.picture import PictureConfig
+from hoigym.viewer.recorder import SheetRecorder, VideoRecorder
 from tests.viewer.moments import CONTACT_FROM, moment, setup
-from viewer.base import Viewer
-from viewer.picture import PictureConfig
-from viewer.recorder import SheetRecorder, VideoRecorder
 
 PLAIN = PictureConfig(width=96, height=64, text=False)
 

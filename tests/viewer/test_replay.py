@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from envs.scene.config import BallConfig
-from motions.clip import Clip
-from motions.derived import derive_frames
-from motions.formats import load_clip, load_clips
-from motions.skeleton import load_skeleton
+from hoigym.motions.clip import Clip
+from hoigym.motions.formats import load_clip, load_clips
+from hoigym.motions.library import derive_frames
+from hoigym.motions.skeleton import load_skeleton
+from hoigym.sim.scene.config import BallConfig
+from hoigym.viewer.base import NullViewer
+from hoigym.viewer.replay import clip_moments, clip_setup, looks_of_clip, replay, touching_hands
 from tests.motions.clips import blanked, random_clip
-from viewer.base import NullViewer
-from viewer.proxies import looks_of_clip
-from viewer.replay import clip_moments, clip_setup, replay
-from viewer.touch import touching_hands
 
 
 def test_every_frame_is_shown_as_it_stands_in_the_file():

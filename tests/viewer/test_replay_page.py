@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from motions.clip import Clip
-from motions.graph_build import build_graph, published_settings
+from hoigym.motions.clip import Clip
+from hoigym.motions.graph_build import build_graph, published_settings
+from hoigym.viewer.browser.replay_panel import ReplayPanel
+from hoigym.viewer.clip_session import ClipSession
+from hoigym.viewer.controls import Controls
 from tests.viewer.tabs import LeavingViewer, choose, click, hold, page, press, slide, text, tick, until, value
-from viewer.browser.replay_panel import ReplayPanel
-from viewer.clip_session import ClipSession
-from viewer.controls import Controls
 
 pytestmark = pytest.mark.slow
 LEFT, RIGHT = "\ue012", "\ue014"

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from envs.config import EnvConfig, EpisodeConfig
-from envs.drawing.look import ObjectLook
-from envs.scene.config import ProjectileConfig, SceneConfig
-from envs.scene.projectiles import PARKED_ABOVE
-from envs.vector_env import HOIVectorEnv
-from motions.clip import Clip
-from motions.library import MotionLibrary
-from viewer.base import NullViewer
-from viewer.rollout import watch
+from hoigym.envs.config import EnvConfig, EpisodeConfig
+from hoigym.envs.vector_env import HOIVectorEnv
+from hoigym.motions.clip import Clip
+from hoigym.motions.library import MotionLibrary
+from hoigym.rendering.pose import ObjectLook
+from hoigym.sim.scene.config import ProjectileConfig, SceneConfig
+from hoigym.sim.scene.projectiles import PARKED_ABOVE
+from hoigym.viewer.base import NullViewer
+from hoigym.viewer.rollout import watch
 
 
 @pytest.fixture

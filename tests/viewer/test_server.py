@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from motions.errors import UserError
+from hoigym.core.errors import UserError
+from hoigym.viewer.browser.window import PortTaken, address, close_server, exposure, open_server
 from tests.viewer.tabs import PATIENCE
-from viewer.browser.server import PortTaken, address, close_server, exposure, open_server
 
 
 def test_the_page_is_served_here_and_only_here(capfd: pytest.CaptureFixture[str]):

@@ -4,16 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from conditioners.uniskill.config import UniSkillConfig
-from conditioners.uniskill.pair_sets import pair_set
-from conditioners.uniskill.pretrained import load_uniskill, run_config
-from conditioners.uniskill.representations import skills
-from conditioners.uniskill.retrieval import knn_accuracy
-from conditioners.uniskill.store import RenderStore, StoreFacts
-from conditioners.uniskill.usefulness import forward_errors
-from envs.drawing.film import Look
-from motions.clip import Clip
-from viewer.films import clip_subjects, fill
+from hoigym.adapters.uniskill.config import UniSkillConfig
+from hoigym.adapters.uniskill.evaluation import forward_errors, knn_accuracy, skills
+from hoigym.adapters.uniskill.films import clip_subjects, fill
+from hoigym.adapters.uniskill.pairs import pair_set
+from hoigym.adapters.uniskill.pretrained import load_uniskill, run_config
+from hoigym.adapters.uniskill.store import RenderStore, StoreFacts
+from hoigym.motions.clip import Clip
+from hoigym.rendering.film import Look
 
 MINI = Path(__file__).parents[2] / "models" / "uniskill_mini"
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from hoigym.viewer.picture import PictureConfig
+from hoigym.viewer.recorder import VideoRecorder
 from tests.viewer.moments import moment, setup
 from tests.viewer.tabs import until
-from viewer.picture import PictureConfig
-from viewer.recorder import VideoRecorder
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from hoigym.viewer.browser.window import close_server, open_server
 from tests.viewer.tabs import PATIENCE, until
-from viewer.browser.server import close_server, open_server
 
 
 class Waiters(deque):

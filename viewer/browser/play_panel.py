@@ -6,14 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import viser
 
-from viewer.base import Moment, Setup
-from viewer.browser.buttons import add_button, add_keys
-from viewer.browser.head import head_html
-from viewer.browser.plots import LivePlot
-from viewer.browser.strip import contact_lanes, skill_lane, strips_html
-from viewer.controls import Action
-from viewer.live import LiveRollout
-from viewer.pace import Pacer
+from hoigym.viewer.base import Moment, Setup
+from hoigym.viewer.browser.plots import LivePlot, contact_lanes, skill_lane, strips_html
+from hoigym.viewer.browser.widgets import add_button, add_keys, head_html
+from hoigym.viewer.controls import Action, Pacer
+from hoigym.viewer.rollout import LiveRollout
 
 _SECONDS = 8.0  # of the plots and the contact strip
 _PLOT_EVERY = 4  # refreshes

@@ -5,14 +5,12 @@ from typing import Any
 
 import viser
 
-from motions.skills import skill_name
-from viewer.base import Moment, Setup
-from viewer.browser.buttons import add_button, add_keys
-from viewer.browser.head import head_html
-from viewer.browser.mirror import Mirror
-from viewer.browser.strip import contact_lanes, strips_html
-from viewer.clip_session import SPEEDS, ClipSession, Link
-from viewer.pace import Pacer
+from hoigym.motions.skills import skill_name
+from hoigym.viewer.base import Moment, Setup
+from hoigym.viewer.browser.plots import contact_lanes, strips_html
+from hoigym.viewer.browser.widgets import Mirror, add_button, add_keys, head_html
+from hoigym.viewer.clip_session import SPEEDS, ClipSession, Link
+from hoigym.viewer.controls import Pacer
 
 _NONE = "-"
 _MANY = 12  # links that are listed

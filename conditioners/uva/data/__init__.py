@@ -1,1 +1,0 @@
-"""Demonstrations on disk, and windows of them for training."""

@@ -1,0 +1,1 @@
+"""Simulators: the engine seam, its engines, and the scene that they simulate."""

@@ -24,9 +24,10 @@ from hoigym.motions.kinematics import key_body_motion
 from hoigym.motions.library import MotionLibrary
 from hoigym.motions.neighbour import NOISE, NeighbourSearch, perturb
 from hoigym.motions.rotations import exp_to_quat, quat_conj, quat_mul
+from hoigym.motions.skill_set import load_skill_set
 from hoigym.motions.state import MotionState
 
-OBJECTLESS_SKILLS = (0, 10)
+OBJECTLESS_SKILLS = load_skill_set("mocap").objectless
 # The released code does not wait at all above this similarity.
 _NO_WAIT = 0.5
 

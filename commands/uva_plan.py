@@ -57,7 +57,7 @@ def collect(config: CollectConfig) -> None:
 
     from hoigym.adapters.uva.replay_buffer import ReplayWriter
     from hoigym.conditioners.plan import RATE, plan_steps
-    from hoigym.motions.skills import skill_name
+    from hoigym.motions.skill_set import load_skill_set
 
     assert config.store
     assert config.output
@@ -70,7 +70,7 @@ def collect(config: CollectConfig) -> None:
     for film in films:
         row = film.first_row + np.arange(1, film.num_frames + 1) * store.facts.stride
         following = row.clip(max=film.first_row + film.num_rows - 1)
-        name = skill_name(library.skeleton.name, int(library.frame_skill[film.first_row]))
+        name = load_skill_set(library.skeleton.name).name_of(int(library.frame_skill[film.first_row]))
         writer.append({"img": np.asarray(store.rgb(film)), "action": steps[following]}, text=name)
     print(f"{config.output}: {writer.episodes} films, {writer.steps} pictures with plans of {steps.shape[1]} numbers")
 

@@ -21,7 +21,7 @@ def load_library(config: EnvConfig, device: torch.device) -> MotionLibrary:
 def _demo_clips(config: EnvConfig) -> list[Clip]:
     """The bundled clips that suit the scene: those with an object where it has one, those without where not."""
     without = not config.scene.objects
-    return [clip for clip in load_clips(CLIP_DIR) if (clip.skill in config.objectless_skills) == without]
+    return [clip for clip in load_clips(CLIP_DIR) if (clip.skill in config.without_object) == without]
 
 
 def check_library(config: EnvConfig, library: MotionLibrary) -> None:

@@ -7,9 +7,9 @@ from hoigym.conditioners.base import ConditionConfig
 from hoigym.core.errors import UserError
 from hoigym.envs.perturbation import ThrowConfig
 from hoigym.envs.reward import RewardWeights, RotationDifference
-from hoigym.envs.termination import FALL_HEIGHT, GET_UP_SKILL
+from hoigym.envs.termination import FALL_HEIGHT
 from hoigym.hist_encoder.features import ReferenceHeading
-from hoigym.motions.skills import OBJECTLESS_SKILLS
+from hoigym.motions.skill_set import SkillSet, load_skill_set
 from hoigym.sim.engines import WarpConfig
 from hoigym.sim.scene.config import SceneConfig
 
@@ -79,8 +79,8 @@ class EpisodeConfig:
     """Distance of the root from its reference [m] beyond which the episode terminates."""
     max_object_error: float | None = None
     """Distance of an object from its reference [m] beyond which the episode terminates."""
-    lying_skills: tuple[int, ...] = (GET_UP_SKILL,)
-    """Skills that start on the ground and never end by a fall."""
+    lying_skills: tuple[int, ...] | None = None
+    """Skills that start on the ground and never end by a fall; those of the skill set (cfg/skills) where not given."""
 
     def __post_init__(self) -> None:
         """Raises UserError for an impossible value."""
@@ -124,8 +124,9 @@ class EnvConfig:
     """Frame of the finger tips' contact forces in the observation; "world" is what released policies expect."""
     object_slots: int = 1
     """Object blocks in the observation, zero where the scene has fewer, so that tasks share a policy's shape."""
-    objectless_skills: tuple[int, ...] = OBJECTLESS_SKILLS["mocap"]
-    """Skills without an object: only the body counts, and the object starts anywhere."""
+    objectless_skills: tuple[int, ...] | None = None
+    """Skills without an object: only the body counts, and the object starts anywhere; those of the skill set
+    (cfg/skills) where not given."""
     condition: ConditionConfig = field(default_factory=ConditionConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
@@ -141,3 +142,18 @@ class EnvConfig:
             raise UserError(f"num_envs {self.num_envs}: expected 1 or more")
         if self.threads < 0:
             raise UserError(f"threads {self.threads}: expected 0 or more")
+
+    @property
+    def skill_set(self) -> SkillSet:
+        """The skills of the scene's skeleton."""
+        return load_skill_set(self.scene.skeleton)
+
+    @property
+    def without_object(self) -> tuple[int, ...]:
+        """Skill ids without an object."""
+        return self.skill_set.objectless if self.objectless_skills is None else self.objectless_skills
+
+    @property
+    def beginning_on_the_ground(self) -> tuple[int, ...]:
+        """Skill ids that begin on the ground."""
+        return self.skill_set.lying if self.episode.lying_skills is None else self.episode.lying_skills

@@ -33,6 +33,7 @@ class StepJudge:
     ) -> None:
         self._config, self._library, self._state, self._following = config, library, state, following
         self._num_objects = scene.num_objects
+        self._lying, self._objectless = config.beginning_on_the_ground, config.without_object
         self._reward = REWARDS[config.reward.kind]
         device = state.root_pos.device
         self._returns = torch.zeros(len(state.root_pos), device=device)
@@ -91,7 +92,7 @@ class StepJudge:
 
     def object_free(self) -> Tensor:
         """Rows (N,) bool that are asked for a skill without an object."""
-        return object_free_rows(self._following.skill, self._config.objectless_skills)
+        return object_free_rows(self._following.skill, self._objectless)
 
     def end(self, reference: Frames) -> EpisodeEnd:
         """Which episodes the state ends, and why."""
@@ -102,7 +103,7 @@ class StepJudge:
         fallen = root_far = object_far = None
         if episode.fall_height is not None:
             height = state.root_pos[:, 2]
-            fallen = has_fallen(height, following.progress, following.skill, episode.fall_height, episode.lying_skills)
+            fallen = has_fallen(height, following.progress, following.skill, episode.fall_height, self._lying)
         if episode.max_root_error is not None:
             root_far = root_lost(state.root_pos, reference.root_pos, episode.max_root_error)
         if episode.max_object_error is not None and self._num_objects:

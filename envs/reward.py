@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from hoigym.motions.rotations import quat_to_exp
-from hoigym.motions.skills import OBJECTLESS_SKILLS
 from hoigym.motions.state import BodyState
 
 
@@ -89,8 +88,6 @@ def force_rule_contacts(
 # --- How well a step imitates its reference -------------------------------------------------------------------------
 
 
-NO_OBJECT_SKILLS = OBJECTLESS_SKILLS["mocap"]
-"""Ball-play skills without a ball: get up, run (SkillMimic-V2)."""
 _BODY_TERMS = ("p", "r", "rv", "smooth")
 
 RotationDifference = Literal["rotation", "exp_map"]
@@ -231,7 +228,7 @@ deepmimic_reward = RewardFunction("sum", DEEPMIMIC_WEIGHTS)
 REWARDS: Mapping[str, RewardFunction] = {"skillmimic": skillmimic_reward, "deepmimic": deepmimic_reward}
 
 
-def object_free_rows(skill: Tensor, skills: Sequence[int] = NO_OBJECT_SKILLS) -> Tensor:
+def object_free_rows(skill: Tensor, skills: Sequence[int]) -> Tensor:
     """Rows (N,) bool whose skill (N,) is one of `skills`, those without an object."""
     free = torch.zeros_like(skill, dtype=torch.bool)
     for without in skills:

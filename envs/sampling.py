@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hoigym.motions.library import MotionLibrary
+from hoigym.motions.skill_set import load_skill_set
 
 
 def cap_shares(shares: Tensor, limit: Tensor) -> Tensor:
@@ -31,8 +32,6 @@ def cap_shares(shares: Tensor, limit: Tensor) -> Tensor:
 
 # SkillMimic-V2, table 9: how sharply low rewards draw samples, among clips and among start frames.
 CLIP_SHARPNESS, FRAME_SHARPNESS = 5.0, 10.0
-# The published clip weights favour the pick-up skill.
-_PICKUP_SKILL, _PICKUP_WEIGHT = 1, 2.0
 
 
 class StartSampler:
@@ -44,12 +43,12 @@ class StartSampler:
         clip weight  w_i = (1 - a) u_i + a softmax_c(-5 R_c) softmax_(i in c)(-5 R_i)
         frame weight w_t = (1 - a) / T + a cap(softmax_(t in i)(-10 R_t))
 
-    with R_c the mean of R_i over the clips of c, u_i the fixed weights of skills and clips (equal among skills,
-    pick-up double, and among a skill's clips) and a the blend; a = 0 leaves the fixed weights alone. Frames that no
-    episode started on count as reward 0, so they are drawn first. Two things differ from the released code: the
-    rewards of a clip are those of whole episodes, and not of the one step at which its weights are renewed; and no
-    frame's share exceeds `cap` / T, for one from which nothing can be learned keeps reward 0 and would draw ever
-    more of the starts.
+    with R_c the mean of R_i over the clips of c, u_i the fixed weights of skills and clips (those of skills as the
+    skill set has them, with pick-up double; equal among a skill's clips) and a the blend; a = 0 leaves the fixed
+    weights alone. Frames that no episode started on count as reward 0, so they are drawn first. Two things differ
+    from the released code: the rewards of a clip are those of whole episodes, and not of the one step at which its
+    weights are renewed; and no frame's share exceeds `cap` / T, for one from which nothing can be learned keeps
+    reward 0 and would draw ever more of the starts.
 
     Args:
         library: M clips, F frames.
@@ -74,7 +73,7 @@ class StartSampler:
         skills, self._skill = library.clip_skill.unique(return_inverse=True)
         self._num_skills = len(skills)
         self._clips_of_skill = _group_sum(self._usable, self._skill, self._num_skills)
-        favour = torch.where(skills == _PICKUP_SKILL, _PICKUP_WEIGHT, 1.0) / self._clips_of_skill.clamp_min(1.0)
+        favour = load_skill_set(library.skeleton.name).start_weights(skills) / self._clips_of_skill.clamp_min(1.0)
         fixed = favour[self._skill] * self._usable
         self._fixed = fixed / fixed.sum()
         self.frame_reward = torch.zeros(library.num_frames, device=library.device)

@@ -208,8 +208,8 @@ class EpisodeStarts:
     def __init__(self, config: EnvConfig, library: MotionLibrary, scene: Scene, generator: torch.Generator):
         self._library, self._scene, self._generator = library, scene, generator
         self._config = config.start
-        self._stray_skills = torch.tensor(config.objectless_skills, device=library.device)
-        self._lying_skills = torch.tensor(config.episode.lying_skills, device=library.device)
+        self._stray_skills = torch.tensor(config.without_object, device=library.device)
+        self._lying_skills = torch.tensor(config.beginning_on_the_ground, device=library.device)
         allowed = start_frames(config.start, library, scene)
         self.sampler = StartSampler(
             library, allowed, config.start.adaptive, config.start.adaptive_frames, config.start.adaptive_cap
@@ -221,7 +221,7 @@ class EpisodeStarts:
             self._search = NeighbourSearch(
                 library,
                 scene.num_objects,
-                config.objectless_skills,
+                config.without_object,
                 without_waiting=counting_stalls(library.device),
             )
         if config.start.switch > 0.0:

@@ -14,7 +14,6 @@ FALL_HEIGHT = 0.3
 """Root height [m] below which the humanoid has fallen (SkillMimic-V2)."""
 LOST_DISTANCE = 0.5
 """Distance [m] from the reference beyond which the motion is lost."""
-GET_UP_SKILL = 0
 
 
 class EndReason(IntEnum):
@@ -43,7 +42,7 @@ def has_fallen(
     progress: Tensor,
     skill: Tensor,
     height: float = FALL_HEIGHT,
-    never_for: Sequence[int] = (GET_UP_SKILL,),
+    never_for: Sequence[int] = (),
 ) -> Tensor:
     """Whether the root is below `height` after the first two steps, (N,) bool. SkillMimic-V2.
 

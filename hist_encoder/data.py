@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from hoigym.hist_encoder.features import ReferenceHeading, reference_features
 from hoigym.motions.library import MotionLibrary
-from hoigym.motions.skills import OBJECTLESS_SKILLS
+from hoigym.motions.skill_set import load_skill_set
 
 # What the objects of skills without one are replaced by: anywhere within this many metres.
 _STRAY_RANGE = 5.0
@@ -16,7 +16,7 @@ _STRAY_RANGE = 5.0
 
 def objectless_skills(skeleton: str, given: tuple[int, ...] | None) -> tuple[int, ...]:
     """The skills that have no object: those given, else the published ones of the skeleton."""
-    return OBJECTLESS_SKILLS[skeleton] if given is None else given
+    return load_skill_set(skeleton).objectless if given is None else given
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hoigym.motions.clip import Clip
 from hoigym.motions.graph import GraphError, GraphSettings, TrajectoryGraph
 from hoigym.motions.library import MotionLibrary
 from hoigym.motions.similarity import Points, Poses, SimilarityWeights, features, nearest
-from hoigym.motions.skills import OBJECTLESS_SKILLS
+from hoigym.motions.skill_set import load_skill_set
 
 # Below this similarity two frames are not linked (SkillMimic-V2, table 9).
 MIN_SIMILARITY = 1e-10
@@ -40,7 +40,7 @@ def published_settings(
     return GraphSettings(
         weights=_WEIGHTS[skeleton],
         objectless_weights=_OBJECTLESS_WEIGHTS,
-        objectless_skills=OBJECTLESS_SKILLS[skeleton],
+        objectless_skills=load_skill_set(skeleton).objectless,
         within_skill=within_skill,
         body_positions=body_positions,
     )

@@ -10,7 +10,7 @@ from hoigym.motions.clip import Clip
 from hoigym.motions.kinematics import forward_kinematics
 from hoigym.motions.rotations import exp_to_quat, heading, quat_from_yaw, quat_mul, quat_rotate
 from hoigym.motions.skeleton import Skeleton, load_skeleton
-from hoigym.motions.skills import skill_name
+from hoigym.motions.skill_set import load_skill_set
 from hoigym.rendering.pose import ObjectLook, Pose
 from hoigym.sim.scene.config import BallConfig
 from hoigym.viewer.base import Moment, Setup, Viewer
@@ -192,7 +192,7 @@ def clip_moments(clip: Clip) -> list[Moment]:
                 body_touch=touching[frame],
                 object_touch=labels[frame],
             ),
-            skill=skill_name(clip.skeleton, clip.skill),
+            skill=load_skill_set(clip.skeleton).name_of(clip.skill),
             skill_id=clip.skill,
             caption=f"{clip.name}  frame {frame}" + (" (missing)" if clip.missing[frame] else ""),
             time=frame / clip.fps,

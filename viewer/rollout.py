@@ -11,10 +11,10 @@ from torch import Tensor
 from hoigym.envs.perturbation import push
 from hoigym.envs.vector_env import HOIVectorEnv
 from hoigym.motions.kinematics import forward_kinematics
-from hoigym.motions.skills import skill_name
+from hoigym.motions.skill_set import load_skill_set
 from hoigym.rendering.pose import Pose, looks_of, looks_of_projectiles
 from hoigym.viewer.base import Moment, Setup, Viewer
-from hoigym.viewer.controls import Action, Controls, skill_keys
+from hoigym.viewer.controls import Action, Controls
 from hoigym.viewer.replay import Placement
 
 Policy = Callable[[Tensor], Tensor]
@@ -84,7 +84,7 @@ def rollout_moments(
         Moment(
             pose=Pose.of_state(env.sim.state, row),
             ghost=pose,
-            skill=skill_name(env.scene.skeleton.name, int(env.skill[row])),
+            skill=load_skill_set(env.scene.skeleton.name).name_of(int(env.skill[row])),
             skill_id=int(env.skill[row]),
             begins=bool(env.progress[row] == 0),
             caption=_caption(env, row),
@@ -162,17 +162,17 @@ class LiveRollout:
     @property
     def actions(self) -> list[Action]:
         """Skills first, then the rest; skills that the environment's clips do not hold are not enabled."""
-        skeleton = self._env.scene.skeleton.name
+        offered = self._env.config.skill_set
         known = self._env.library.clip_skill.unique().tolist()
         skills = [
             Action(
-                skill_name(skeleton, skill),
+                offered.name_of(skill),
                 functools.partial(self.choose, skill),
                 key,
                 enabled=skill in known,
                 skill=skill,
             )
-            for skill, key in skill_keys(skeleton, known)
+            for skill, key in offered.keys(known)
         ]
         rest = [
             Action("pause / go on", self.toggle, "space"),

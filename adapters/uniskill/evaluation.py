@@ -15,7 +15,7 @@ from hoigym.adapters.uniskill.store import RenderStore, StoreError
 from hoigym.conditioners.plan import plan_steps
 from hoigym.motions.library import MotionLibrary
 from hoigym.motions.rotations import heading, heading_inverse, quat_rotate, wrap_angle
-from hoigym.motions.skills import OBJECTLESS_SKILLS
+from hoigym.motions.skill_set import load_skill_set
 
 NEIGHBOURS = 5
 
@@ -67,7 +67,7 @@ def motion_targets(library: MotionLibrary, rows: Tensor) -> dict[str, Tensor]:
 
 def uses_object(library: MotionLibrary, skill: Tensor) -> Tensor:
     """Whether skills (N,) use an object, (N,) bool."""
-    without = torch.tensor(OBJECTLESS_SKILLS[library.skeleton.name])
+    without = torch.tensor(load_skill_set(library.skeleton.name).objectless)
     return ~torch.isin(skill, without)
 
 

@@ -15,7 +15,7 @@ from hoigym.conditioners.plan import KNOTS, RATE, knots, plan_width
 from hoigym.conditioners.registry import ConditionContext, standardised, table_of
 from hoigym.conditioners.table import TableError
 from hoigym.motions.library import MotionLibrary
-from hoigym.motions.skills import skill_name
+from hoigym.motions.skill_set import load_skill_set
 from hoigym.rendering.camera import CameraChoice, FollowCamera
 from hoigym.rendering.film import SmallRenderer, following_camera, untouched
 from hoigym.rendering.pose import Pose, looks_of
@@ -85,7 +85,7 @@ def _texts(library: MotionLibrary, sentences: Path) -> dict[int, Tensor]:
     from hoigym.adapters.uva.text import vectors_of
 
     skills = library.clip_skill.unique().tolist()
-    names = [skill_name(library.skeleton.name, skill) for skill in skills]
+    names = [load_skill_set(library.skeleton.name).name_of(skill) for skill in skills]
     return dict(zip(skills, vectors_of(names, sentences), strict=True))
 
 

@@ -26,7 +26,7 @@ def test_a_fall_counts_after_the_first_two_steps():
 
 def test_skills_that_begin_lying_never_fall():
     low, late = torch.full((3,), 0.1), torch.full((3,), 20)
-    assert has_fallen(low, late, torch.tensor([0, 1, 13])).tolist() == [False, True, True]
+    assert has_fallen(low, late, torch.tensor([0, 1, 13]), never_for=(0,)).tolist() == [False, True, True]
     assert has_fallen(low, late, torch.tensor([0, 1, 13]), never_for=(1, 13)).tolist() == [True, False, False]
 
 

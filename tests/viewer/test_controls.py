@@ -2,7 +2,7 @@
 
 import threading
 
-from hoigym.viewer.controls import Controls, key_label, skill_keys
+from hoigym.viewer.controls import Controls, key_label
 from tests.viewer.tabs import PATIENCE
 
 
@@ -27,23 +27,6 @@ def test_waiting_ends_when_something_is_asked_for():
     assert not loop.is_alive()
     assert done == [1]
     assert not controls.carry_out(wait=0.01)
-
-
-def test_the_keys_are_those_of_the_released_system():
-    keys = {key: skill for skill, key in skill_keys("mocap", [0, 1, 9, 10, 11, 12, 13, 31])}
-    published = {"arrowleft": 11, "arrowup": 13, "arrowright": 12, "w": 9, "e": 31, "q": 1, "0": 0, "1": 10}
-    assert published.items() <= keys.items()
-
-
-def test_a_shot_key_asks_for_the_shot_that_is_known():
-    assert dict(skill_keys("mocap", [13, 2]))[2] == "w"
-    assert dict(skill_keys("mocap", [13]))[9] == "w"
-
-
-def test_known_skills_without_a_key_come_last():
-    listed = skill_keys("mocap", [13, 16, 22])
-    assert listed[-2:] == [(16, None), (22, None)]
-    assert skill_keys("unheard of", [3]) == [(3, None)]
 
 
 def test_labels_say_the_key():

@@ -5,7 +5,7 @@ from typing import Any
 
 import viser
 
-from hoigym.motions.skills import skill_name
+from hoigym.motions.skill_set import load_skill_set
 from hoigym.viewer.base import Moment, Setup
 from hoigym.viewer.browser.plots import contact_lanes, strips_html
 from hoigym.viewer.browser.widgets import Mirror, add_button, add_keys, head_html
@@ -102,4 +102,4 @@ class ReplayPanel:
 
     def _link_name(self, link: Link) -> str:
         clip = self._session.clips[link.clip]
-        return f"{skill_name(clip.skeleton, clip.skill)}, {clip.name} {link.frame}, {link.similarity:.1e}"
+        return f"{load_skill_set(clip.skeleton).name_of(clip.skill)}, {clip.name} {link.frame}, {link.similarity:.1e}"

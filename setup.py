@@ -30,7 +30,8 @@ GPU = ["mujoco-warp==4.0.0", "warp-lang>=1.19,<1.20"]
 UNISKILL = ["accelerate>=1.15,<2", "diffusers>=0.42,<1", "transformers>=5.23,<6"]
 UVA = [*UNISKILL, "zarr>=3.1,<4", "h5py>=3.16,<4", "gym-pusht==0.1.8"]
 # skrl shows that a learning library that is not ours can use the environment.
-TEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", "skrl>=2.1,<3", "moviepy", "selenium>=4.30,<5", *GPU, *UVA]
+PYTEST = ["pytest>=9,<10", "pytest-xdist>=3.8,<4", "setuptools>=77"]
+TEST = [*PYTEST, "skrl>=2.1,<3", "moviepy", "selenium>=4.30,<5", *GPU, *UVA]
 DEV = [*TEST, "ruff==0.17.5", "pyright[nodejs]==1.1.414"]
 
 # In a wheel all of it lies inside `hoigym`: people have folders called envs, agents, models and cfg themselves.

@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": "show clips as they are, without physics",
     "record": "write a video or pictures of a policy or of clips",
     "motions": "look at clips, convert them, make the demo clips",
+    "models": "export a trained policy, small enough to ship; list those that are",
     "graph": "link the states of different skills, for starts and switches",
     "encode": "train the history encoder, or apply it to clips",
     "uniskill": "learn skills from videos, and describe clips by them",

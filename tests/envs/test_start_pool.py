@@ -70,8 +70,8 @@ def test_an_environment_starts_from_its_pool_as_from_fresh_draws(
     """Where a GPU would be asked how many rows restart: states, skills and rewards fit, frames are spread alike."""
 
     def rollout(pooled: bool) -> torch.Tensor:
-        for module in ("sim.rows", "start", "vector_env"):
-            monkeypatch.setattr(f"envs.{module}.counting_stalls", lambda device: pooled)
+        for module in ("hoigym.sim.env_ids", "hoigym.envs.start", "hoigym.envs.vector_env"):
+            monkeypatch.setattr(f"{module}.counting_stalls", lambda device: pooled)
         episode = EpisodeConfig(length=5, fall_height=None)
         env = make_env(num_envs=128, episode=episode, start=StartConfig(noise=0.2, clip=0))
         env.reset(seed=0)

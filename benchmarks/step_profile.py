@@ -127,8 +127,8 @@ def main() -> None:
     config = task_config(given.task, **base, **changes)
     stalls = (lambda device: True) if given.as_gpu else (lambda device: device.type != "cpu")
     with contextlib.ExitStack() as patches:
-        for module in ("sim.rows", "start", "vector_env"):
-            patches.enter_context(mock.patch(f"envs.{module}.counting_stalls", stalls))
+        for module in ("hoigym.sim.env_ids", "hoigym.envs.start", "hoigym.envs.vector_env"):
+            patches.enter_context(mock.patch(f"{module}.counting_stalls", stalls))
         parts = profile(make_env(config))
     print(f"{given.task}, {given.hands} hands, {given.num_envs} rows, {given.engine}\n")
     print("| part | operations | processor time [ms] |\n|---|---|---|")

@@ -38,11 +38,11 @@ def tiny_model(seed: int = 0) -> UniSkill:
 
 
 def picture(frame: int, skill: int) -> np.ndarray:
-    """A square that moves to the right (skill 1) or down (other skills)."""
+    """A square that moves to the right (skill 1), down (13) or both at once (14)."""
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
     place = 2 + frame % 20
-    rows, columns = (12, place) if skill == 1 else (place, 12)
-    image[rows : rows + 6, columns : columns + 6] = 255
+    row, column = {1: (12, place), 13: (place, 12), 14: (place, place)}[skill]
+    image[row : row + 6, column : column + 6] = 255
     return image
 
 
@@ -195,10 +195,10 @@ def test_the_report_has_every_baseline_and_is_written(store: RenderStore, clips:
     ]
     assert [len(row.accuracy["A"]) for row in report.rows] == [1, 1, 1, 2, 2]
     by_name = {row.name: row for row in report.rows}
-    # A square that goes right is unlike one that goes down: pixels must tell them apart, in every look alike.
+    # No two skills share a way, so pixels must tell them all apart, in every look alike. The closest vote is three of
+    # five, and a stranger is 4 % farther than the third: no rounding turns it.
     assert by_name["raw RGB, PCA 32"].accuracy["A"] == by_name["raw RGB, PCA 32"].accuracy["C"]
-    # Chance is a third; the next larger share hangs on a tie, which processors break differently.
-    assert by_name["raw RGB, PCA 32"].accuracy["A"][0] >= 0.5
+    assert by_name["raw RGB, PCA 32"].accuracy["A"] == [1.0]
     assert set(by_name["ISD"].forward["C"]) == {"right", "shuffled", "mean", "zero"}
     assert not by_name["ISD, untrained"].forward
     paths = write_report(report, tmp_path)

@@ -19,7 +19,7 @@ from hoigym.adapters.uniskill.isd import InverseDynamics, IsdConfig
 from hoigym.adapters.uniskill.store import Rendering, RenderStore, StoreError, StoreFacts, disparity
 from hoigym.conditioners.table import load_table, save_table
 from hoigym.core.errors import UserError
-from tests.adapters.uniskill.oracles import arrays, far
+from tests.adapters.uniskill.oracles import CLOSE, apart, arrays, far
 
 SMALL = IsdConfig(layers=2, heads=2, width=32, skill_dim=8, context_dim=16, resolution=64)
 
@@ -45,9 +45,9 @@ def test_the_depth_networks_input_right_and_as_released(shared: Path) -> None:
     io = arrays(shared, "extract_small_io")
     frames = io["frames"].numpy()[:2]
     prepare = DepthInput(side=56)
-    assert far(prepare(frames), io["pixel_values_rescaled"]) < 1e-5
+    assert apart(prepare(frames), io["pixel_values_rescaled"]) < CLOSE
     released = prepare(frames, rescale=False)
-    assert far(released, io["pixel_values_script"]) < 1e-3
+    assert apart(released, io["pixel_values_script"]) < CLOSE
     assert released.max() > 1000
 
 
@@ -58,7 +58,7 @@ def test_as_released_gives_the_released_scripts_z(shared: Path, interval: int) -
     isd.load_state_dict(arrays(shared, "isd_small_weights"))
     extractor = Extractor(isd.eval(), "", interval / 10, estimator(), batch_size=4, as_released=True)
     z = extractor(io["frames"].numpy(), None, fps=10.0)
-    assert far(z[:, None], io[f"z_interval{interval}"]) < 1e-5
+    assert apart(z[:, None], io[f"z_interval{interval}"]) < CLOSE
     right = Extractor(isd, "", interval / 10, estimator())(io["frames"].numpy(), None, fps=10.0)
     assert right.shape == (9, 8)
     assert far(right[: len(z)], z) > 1e-3
@@ -79,7 +79,7 @@ def test_a_frame_looked_at_once_gives_what_the_pair_gives() -> None:
     near = torch.from_numpy(depth)
     for first, second in ((0, 2), (3, 5), (4, 5)):
         pair = isd.skill(near[None, [first, second]], images[None, [first, second]], 1e-6)
-        assert far(z[first], pair[0]) < 1e-5
+        assert apart(z[first], pair[0]) < CLOSE
     assert torch.equal(z[5], z[4])
 
 

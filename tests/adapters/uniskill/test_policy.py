@@ -16,7 +16,7 @@ from hoigym.adapters.uniskill.policy_training import (
     train_policy,
 )
 from hoigym.conditioners.table import ConditionTable, save_table
-from tests.adapters.uniskill.oracles import arrays, far, key_list, own_keys
+from tests.adapters.uniskill.oracles import CLOSE, apart, arrays, key_list, own_keys
 
 SMALL = PolicyConfig(widths=(16, 32), step_width=16, encoded=8, inference_steps=5)
 
@@ -25,7 +25,7 @@ def test_network_is_the_oracles(shared: Path) -> None:
     network = NoisePredictor(7, 22, step_width=16, widths=(16, 32, 64))
     network.load_state_dict(arrays(shared, "policy_unet1d_tiny_weights"))
     io = arrays(shared, "policy_unet1d_tiny_io")
-    assert far(network(io["sample"], io["timestep"], io["global_cond"]), io["out"]) < 1e-5
+    assert apart(network(io["sample"], io["timestep"], io["global_cond"]), io["out"]) < CLOSE
 
 
 def test_official_keys(shared: Path) -> None:

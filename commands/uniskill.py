@@ -58,8 +58,8 @@ ACTIONS = {
     "policy": PolicyTraining,
     "act": ActConfig,
 }
-"""Action -> its configuration; it is the function of its name in commands/uniskill_<action>.py."""
-# Actions whose options come in layers are parsed by themselves, to a configuration and options beside it.
+"""Action -> its configuration; it is the function of its name in commands/uniskill_<action>.py, if not below."""
+# Actions whose options come in layers: how they are parsed, to a configuration and options beside it, and done.
 _LAYERED: dict[str, tuple[Callable[[Sequence[str]], tuple[Any, dict[str, Any]]], Callable[..., None]]] = {
     "train": (parse_train, train),
     "policy": (parse_policy, policy),

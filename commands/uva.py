@@ -6,52 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-from safetensors import SafetensorError
-
-from hoigym.adapters.uva.config import UVAError, UVATrainConfig
-from hoigym.adapters.uva.pretrained import TEXT_WEIGHTS, save_pretrained
-from hoigym.adapters.uva.released import read_released, without_counters
+from hoigym.adapters.uva.config import UVATrainConfig
 from hoigym.commands.learning_run import parse_run, recipe_layer, train_run
 from hoigym.commands.uva_record import RecordConfig, record
 from hoigym.core.config_parser import ConfigParser, parse_action
 from hoigym.core.device import check_device
 from hoigym.core.errors import UserError
 from hoigym.core.progress import format_count
-
-
-def convert(checkpoint: Path, output: Path) -> None:
-    """Writes a released checkpoint as safetensors and JSON."""
-    if output.exists():
-        raise UVAError(f"{output} exists already; choose another folder")
-    policy, text_weights = read_released(checkpoint)
-    save_pretrained(policy, output, text_weights)
-    for part in ("model", "vae_model"):
-        weights = sum(value.numel() for value in getattr(policy, part).parameters())
-        print(f"{part:<10} {format_count(weights)} weights")
-    scaled = ", ".join(policy.normalizer.params_dict) or "nothing"
-    print(f"normaliser of {scaled}; text weights: {'yes' if text_weights else 'none'}")
-    print(f"written to {output}")
-
-
-def text(model: Path, tokenizer: Path, output: Path, sentences: Sequence[str]) -> None:
-    """Writes the vectors of sentences. model: a folder of `convert`, or a file of CLIP's weights."""
-    from hoigym.adapters.uva.text import TextEncoder, encode_sentences, save_sentences
-
-    if not sentences:
-        raise UVAError("no sentence is given: --sentences '[push the block, ...]'")
-    file = model / TEXT_WEIGHTS if model.is_dir() else model
-    encoder = TextEncoder()
-    try:
-        weights = safetensors.torch.load_file(file)
-        encoder.text_model.load_state_dict(without_counters(weights))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise UVAError(f"{file}: holds no text model ({str(error).splitlines()[0]})") from None
-    save_sentences(output, sentences, encode_sentences(sentences, encoder, tokenizer))
-    print(f"{output}: {len(sentences)} sentences")
-
-
-# --- `run.py uva bench`: the latency of an action, with and without video -------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -81,7 +42,6 @@ def bench(config: BenchConfig) -> None:
     from hoigym.adapters.uva.latency import measure
     from hoigym.adapters.uva.policy import UVAPolicy
     from hoigym.adapters.uva.pretrained import load_pretrained
-    from hoigym.core.progress import format_count
 
     check_device(config.device)
     torch.set_num_threads(config.threads)
@@ -219,8 +179,12 @@ def main(argv: Sequence[str]) -> None:
     if action == "train":
         train(*config)
     elif action == "convert":
+        from hoigym.adapters.uva.conversion import convert
+
         convert(config.checkpoint, config.output)
     elif action == "text":
+        from hoigym.adapters.uva.conversion import text
+
         text(config.model, config.tokenizer, config.output, config.sentences)
     elif action == "record":
         record(config)

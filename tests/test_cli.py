@@ -358,6 +358,23 @@ def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert capsys.readouterr().err == ""
 
 
+def test_commands_are_understood_without_what_only_their_work_needs():
+    """Help and errors are quick, and need no package of an extra."""
+    code = f"""
+import importlib, sys
+quick = ["motions", "graph", "encode", "models"]
+for command in quick:
+    importlib.import_module("hoigym.commands." + command)
+assert "torch" not in sys.modules
+for command in {sorted(COMMANDS)}:
+    importlib.import_module("hoigym.commands." + command)
+late = ["matplotlib", "pytorch_lightning", "rl_games", "viser", "accelerate", "diffusers", "transformers", "zarr"]
+print(sorted(name for name in late if name in sys.modules))
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
 def test_run_py_as_a_program():
     """Help is quick, since it imports no engine; a reader that leaves early is no error."""
     run = subprocess.run([sys.executable, "run.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)

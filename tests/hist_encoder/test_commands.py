@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from hoigym.commands.encode import EMBEDDINGS_FILE, PICTURE_FILE, apply, resume, train
 from hoigym.hist_encoder.checkpoint import EncoderError, load_encoder, save_encoder
 from hoigym.hist_encoder.config import EncoderTrainingConfig
 from hoigym.hist_encoder.features import reference_features
+from hoigym.hist_encoder.runs import EMBEDDINGS_FILE, PICTURE_FILE, apply, resume, train
 from hoigym.motions.formats import load_clips, save_clip
 from hoigym.motions.library import MotionLibrary
 from tests.hist_encoder.histories import SMALL, random_encoder, window_before

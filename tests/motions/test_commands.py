@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from hoigym.commands import motions as commands
 from hoigym.core.errors import UserError
+from hoigym.motions import clip_folder as commands
 from hoigym.motions.clip import ClipError
 from hoigym.motions.demo import CLIP_DIR
 from hoigym.motions.formats import load_clips, save_clip

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from hoigym.commands import graph as graph_commands
 from hoigym.core.errors import UserError
+from hoigym.motions import graph_files as graph_commands
 from hoigym.motions.formats import save_clip
 from hoigym.motions.graph import GraphError, TrajectoryGraph
 from hoigym.motions.graph_build import build_graph

@@ -242,7 +242,7 @@ def train(
         config: Settings of the agent; a precision "auto" is measured. A resumed run may change all but the
             network's sizes; an adaptive learning rate goes on from where it was.
         task: Name of the task, kept with the policy.
-        run_config: What `config.yaml` should say; the agent's settings alone by default.
+        run_config: What `config.yaml` should say, the task alone by default; its agent is `config` as it was settled.
         resume: Go on from the newest intact checkpoint; where a kill came before the first one, start.
         warm_start: Called with the new agent before the first epoch, not when there is a checkpoint: a cloning
             start. It may end early, by Stopped, when the signal that it also gets was received.
@@ -262,7 +262,7 @@ def train(
     begin = time.monotonic() if begin is None else begin
     checkpoints = _check_folder(run_dir, resume, ranks)
     config = ranks.agree(settle_precision(config, env) if ranks.first else config)
-    asked = run_config or {"task": task, "agent": asdict(config)}
+    asked = {**(run_config or {"task": task}), "agent": asdict(config)}
     with torch_threads(config.threads), StopSignal("epoch") as stop:
         _seed_everything(ranks.seed(config.seed))
         agent = _AGENTS[config.kind](env, config)

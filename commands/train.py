@@ -193,7 +193,6 @@ def _resumed(given: dict[str, Any]) -> list[Layer]:
 
 def _train(config: TrainConfig, options: dict[str, Any]) -> None:
     begin = time.monotonic()
-    from hoigym.agents.precision import settle_precision
     from hoigym.agents.training import train
     from hoigym.core.processes import join_ranks
     from hoigym.envs.make import make_env
@@ -210,8 +209,6 @@ def _train(config: TrainConfig, options: dict[str, Any]) -> None:
 
             held_out = HeldOut(config.env, config.eval_trials, config.eval_horizon)
             measure = open_things.enter_context(held_out).measure
-        agent = ranks.agree(settle_precision(config.agent, env) if ranks.first else config.agent)
-        config = replace(config, agent=agent)
         result = None
         with contextlib.suppress(Stopped):
             result = train(
